@@ -1,0 +1,3 @@
+from oracle_tools.cli import main
+
+main()

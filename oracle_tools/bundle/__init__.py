@@ -1,0 +1,1 @@
+"""The ground: the tree of files, the Markdown reader, and edits."""

@@ -1,0 +1,1 @@
+"""The rules, the engine that runs them, and the forms in which findings are shown."""

@@ -1,0 +1,1 @@
+"""One word, one chore: `oracle joke` is `joke.py`."""

@@ -1,0 +1,363 @@
+"""Leads a question to the files that answer it, and to the section to read.
+
+Files are ranked by SQLite FTS5's BM25 over what they say of themselves (title, description, keywords,
+headings), what their folder's `## Questions` says of them, and their text. Within the best files the best
+section is chosen the same way.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from oracle_tools.bundle import markdown
+from oracle_tools.bundle.cache import connect, settled, stamp
+from oracle_tools.bundle.errors import OracleError, shown
+from oracle_tools.bundle.layout import INDEX
+from oracle_tools.bundle.markdown import Doc, lines
+from oracle_tools.bundle.tree import Tree, Unreadable, resolve
+
+WEIGHTS = {
+    "place": 1.0,
+    "title": 8.0,
+    "description": 5.0,
+    "keywords": 5.0,
+    "headings": 3.0,
+    "questions": 6.0,
+    "body": 1.0,
+}
+"""How much a match in each column of the full-text table counts, by BM25's column weights."""
+
+SECTION_WEIGHTS = {"heading": 4.0, "body": 1.0}
+
+_SCHEMA = f"""
+CREATE TABLE known (path TEXT PRIMARY KEY, stamp TEXT, first INTEGER, last INTEGER);
+CREATE TABLE state (questions TEXT);
+CREATE VIRTUAL TABLE files USING fts5 (path UNINDEXED, about UNINDEXED,
+  {", ".join(WEIGHTS)}, tokenize = 'porter unicode61');
+CREATE VIRTUAL TABLE sections USING fts5 (path UNINDEXED, start UNINDEXED, stop UNINDEXED,
+  {", ".join(SECTION_WEIGHTS)}, tokenize = 'porter unicode61');
+CREATE VIRTUAL TABLE words USING fts5vocab (files, row);
+"""
+
+_WORD = re.compile(r"[^\W_]+")
+_SKIPPED_SECTIONS = {"sources", "related", "cross-references", "start here"}
+_QUESTION = re.compile(r"\s*[-*+]\s+(.+?)\s*(?:→|->|:)?\s*\[[^\]]*\]\(([^)#\s]+)")
+_STOP_WORDS = frozenset(
+    """
+    a about all also am an and any are as at be because been but by can could did do does doing done
+    explain for from get give given go good had has have how i if in instead into is it its just kind
+    know let like made make many me mean means more most much my no not of on one or our out really say
+    says should show so some still such tell than that the their them then there they thing this those
+    to too understand up us use used using very want was way we were what when where whether which while
+    who why will with work works would you your
+    """.split()
+)
+
+
+class Route(NamedTuple):
+    """A file that may answer: the section to read with its 1-based first and last line, a score (higher is
+    better), what it is about, and the question's words that it matched.
+    """
+
+    path: str
+    section: str
+    start: int
+    end: int
+    score: float
+    about: str
+    matched: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How well a set of questions is led: the share whose file comes first, and among the first five; the
+    mean reciprocal rank; and the questions whose file is not among the first five.
+    """
+
+    questions: int
+    recall_at_1: float
+    recall_at_5: float
+    mean_reciprocal_rank: float
+    missed: tuple[str, ...]
+
+
+class Router:
+    """A full-text index over a bundle, brought up to date when it is made."""
+
+    def __init__(self, tree: Tree, cached: bool = True) -> None:
+        self.tree = tree
+        self._database = self._open(cached)
+        try:
+            self._refresh()
+        except sqlite3.Error:
+            # Another process holds the cache, or it is full: answer from memory, as without a cache.
+            self._database.close()
+            self._database = self._open(cached=False)
+            self._refresh()
+
+    def _open(self, cached: bool) -> sqlite3.Connection:
+        if cached and self.tree.root is not None:
+            with suppress(OSError, RuntimeError, sqlite3.Error):
+                return connect("route", self.tree.root, self.tree.config, _SCHEMA)
+        database = sqlite3.connect(":memory:", isolation_level=None)
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            database.execute(statement)
+        return database
+
+    # Keeping the index
+
+    def _refresh(self) -> None:
+        entries = self.tree.entries
+        wanted = {path: stamp(entries[path]) for path in self._documents()}
+        known = {
+            path: (mark, first, last)
+            for path, mark, first, last in self._database.execute(
+                "SELECT path, stamp, first, last FROM known"
+            )
+        }
+        indexes = [f"{folder}/{INDEX}".lstrip("/") for folder in ["", *self.tree.knowledge_folders]]
+        asked = "\n".join(f"{path} {stamp(entries[path])}" for path in indexes if self.tree.is_file(path))
+        row = self._database.execute("SELECT questions FROM state").fetchone()
+        whole = row is None or row[0] != asked or not self.tree.root
+        stale = [path for path in known if whole or wanted.get(path) != known[path][0]]
+        fresh = [path for path in wanted if whole or path not in known or path in stale]
+        if not stale and not fresh:
+            return
+        questions = self._questions(indexes)
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            for path in stale:
+                self._forget(path, *known[path][1:])
+            for path in fresh:
+                self._learn(path, wanted[path], questions.get(path, []))
+            lasting = settled(entries[path] for path in indexes if path in entries)
+            self._database.execute("DELETE FROM state")
+            self._database.execute("INSERT INTO state VALUES (?)", (asked if lasting else "",))
+            self._database.execute("COMMIT")
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+
+    def _documents(self) -> list[str]:
+        maps = [f"{folder}/{INDEX}" for folder in self.tree.codebases]
+        return [*self.tree.knowledge, *(path for path in maps if self.tree.is_file(path))]
+
+    def _questions(self, indexes: Iterable[str]) -> dict[str, list[str]]:
+        """Return the questions that the indexes' lists lead to each file."""
+        questions: dict[str, list[str]] = {}
+        for path in indexes:
+            try:
+                text = self.tree.text(path) if self.tree.is_file(path) else ""
+            except Unreadable:
+                continue
+            for line in lines(text):
+                if not line.code and (match := _QUESTION.match(line.text)):
+                    target = resolve(path, match[2])
+                    if target:
+                        questions.setdefault(target, []).append(match[1])
+        return questions
+
+    def _forget(self, path: str, first: int, last: int) -> None:
+        file = self._database.execute("SELECT rowid FROM known WHERE path = ?", (path,)).fetchone()[0]
+        self._database.execute("DELETE FROM files WHERE rowid = ?", (file,))
+        self._database.execute("DELETE FROM sections WHERE rowid BETWEEN ? AND ?", (first, last))
+        self._database.execute("DELETE FROM known WHERE path = ?", (path,))
+
+    def _learn(self, path: str, mark: str, questions: list[str]) -> None:
+        try:
+            text = self.tree.text(path)
+        except Unreadable:
+            return
+        doc = self.tree.doc(path)
+        sections = list(_sections(text, doc))
+        first = last = 0
+        for heading, start, stop, body in sections:
+            cursor = self._database.execute(
+                "INSERT INTO sections VALUES (?, ?, ?, ?, ?)", (path, start, stop, heading, body)
+            )
+            last = cursor.lastrowid or 0
+            first = first or last
+        lasting = mark if settled([self.tree.entries[path]]) else ""
+        cursor = self._database.execute("INSERT INTO known VALUES (?, ?, ?, ?)", (path, lasting, first, last))
+        columns = {
+            "place": " ".join(_WORD.findall(path.removesuffix(".md"))),
+            "title": doc.title,
+            "description": doc.description or doc.lead,
+            "keywords": ", ".join(doc.keywords),
+            "headings": "\n".join(h.text for h in doc.headings if h.text.lower() not in _SKIPPED_SECTIONS),
+            "questions": "\n".join(questions),
+            "body": "\n".join(body for _, _, _, body in sections),
+        }
+        marks = ", ".join("?" * (len(columns) + 3))
+        self._database.execute(
+            f"INSERT INTO files (rowid, path, about, {', '.join(columns)}) VALUES ({marks})",
+            (cursor.lastrowid, path, doc.description or doc.lead, *columns.values()),
+        )
+        self.tree.forget(path)
+
+    # Answering
+
+    def routes(self, question: str, count: int = 5) -> list[Route]:
+        """Return the best `count` files for `question`, the best first; none when no word is known."""
+        words = self._words(question)
+        if not words:
+            return []
+        match = " OR ".join(f'"{word}"' for word in words)
+        weights = ", ".join(str(weight) for weight in (0, 0, *WEIGHTS.values()))
+        rows = self._database.execute(
+            f"SELECT path, about, -bm25(files, {weights}) AS score FROM files WHERE files MATCH ? "
+            "ORDER BY score DESC, path LIMIT ?",
+            (match, count),
+        ).fetchall()
+        return [self._route(path, about, score, match, words) for path, about, score in rows]
+
+    def _route(self, path: str, about: str, score: float, match: str, words: Sequence[str]) -> Route:
+        first, last = self._database.execute(
+            "SELECT first, last FROM known WHERE path = ?", (path,)
+        ).fetchone()
+        weights = ", ".join(str(weight) for weight in (0, 0, 0, *SECTION_WEIGHTS.values()))
+        row = self._database.execute(
+            f"SELECT heading, start, stop FROM sections WHERE sections MATCH ? AND rowid BETWEEN ? AND ? "
+            f"ORDER BY bm25(sections, {weights}), rowid LIMIT 1",
+            (match, first, last),
+        ).fetchone()
+        if row is None:
+            row = self._database.execute(
+                "SELECT heading, start, stop FROM sections WHERE rowid = ?", (first,)
+            ).fetchone() or ("", 1, 1)
+        found = tuple(word for word in words if self._matches(path, word))
+        return Route(path, row[0], row[1], row[2], round(score, 3), about, found)
+
+    def _matches(self, path: str, word: str) -> bool:
+        query = "SELECT 1 FROM files WHERE files MATCH ? AND rowid = (SELECT rowid FROM known WHERE path = ?)"
+        return self._database.execute(query, (f'"{word}"', path)).fetchone() is not None
+
+    def _words(self, question: str) -> list[str]:
+        """Return the words to search for: no stop words, neighbours also as one, typing errors mended."""
+        said = [word.lower() for word in _WORD.findall(question)]
+        words = [word for word in said if word not in _STOP_WORDS] or said
+        # "nano gpt" is how people write nanoGPT, and "key value" how they write key-value.
+        joined = [a + b for a, b in pairwise(said) if self._is_known(a + b)]
+        known = [word if self._is_known(word) else self._closest(word) for word in words]
+        return list(dict.fromkeys(word for word in (*known, *joined) if word))
+
+    def _is_known(self, word: str) -> bool:
+        row = self._database.execute("SELECT 1 FROM files WHERE files MATCH ? LIMIT 1", (f'"{word}"',))
+        return row.fetchone() is not None
+
+    def _closest(self, word: str) -> str:
+        if len(word) < 4:
+            return ""
+        from difflib import get_close_matches
+
+        near = self._database.execute(
+            "SELECT term FROM words WHERE length(term) BETWEEN ? AND ?", (len(word) - 3, len(word) + 1)
+        )
+        found = get_close_matches(word, [term for (term,) in near], n=1, cutoff=0.8)
+        return found[0] if found else ""
+
+    def close(self) -> None:
+        """Close the index."""
+        self._database.close()
+
+
+def _sections(text: str, doc: Doc) -> Iterable[tuple[str, int, int, str]]:
+    """Yield heading, first and last line, and text of each section (level 1 or 2) that explains something."""
+    rows = text.split("\n")
+    places = markdown.places(text)["headings"]
+    starts = [
+        (heading.text, place.line)
+        for heading, place in zip(doc.headings, places, strict=True)
+        if heading.level <= 2
+    ]
+    for number, (heading, first) in enumerate(starts):
+        last = starts[number + 1][1] - 1 if number + 1 < len(starts) else doc.lines
+        while last > first and not rows[last - 1].strip():
+            last -= 1
+        if heading.lower() not in _SKIPPED_SECTIONS:
+            yield heading, first, last, "\n".join(rows[first:last])
+
+
+def evaluate(router: Router, asked: Sequence[tuple[str, Sequence[str]]]) -> Evaluation:
+    """Return how well `router` leads the given questions, each with the paths that answer it."""
+    ranks: list[int] = []
+    missed: list[str] = []
+    for question, paths in asked:
+        found = [route.path for route in router.routes(question, 10)]
+        rank = next((n for n, path in enumerate(found, start=1) if path in paths), 0)
+        ranks.append(rank)
+        if not 0 < rank <= 5:
+            missed.append(f"{question} → {', '.join(paths)}; got {', '.join(found[:3]) or 'nothing'}")
+    total = len(ranks) or 1
+    return Evaluation(
+        len(ranks),
+        sum(rank == 1 for rank in ranks) / total,
+        sum(0 < rank <= 5 for rank in ranks) / total,
+        sum(1 / rank for rank in ranks if rank) / total,
+        tuple(missed),
+    )
+
+
+def read_evaluation(path: Path, tree: Tree) -> list[tuple[str, list[str]]]:
+    """Return the questions of a YAML file: a list of `question` and `paths`.
+
+    Raises OracleError for a file that is something else, or expects a path that is not there.
+    """
+    import yaml
+
+    try:
+        data: Any = yaml.load(
+            path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        )
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise OracleError(f"{shown(path)}: cannot be read as YAML ({str(error).splitlines()[0]})") from error
+    asked = []
+    for number, entry in enumerate(data if isinstance(data, list) else [None], start=1):
+        question = entry.get("question") if isinstance(entry, dict) else None
+        paths = entry.get("paths") if isinstance(entry, dict) else None
+        if not isinstance(question, str) or not isinstance(paths, list) or not paths:
+            raise OracleError(f"{shown(path)}: entry {number} needs a question and a list of paths")
+        for expected in paths:
+            if not tree.is_file(str(expected)):
+                raise OracleError(
+                    f"{shown(path)}: entry {number} expects {shown(expected)}, which is not there"
+                )
+        asked.append((question, [str(expected) for expected in paths]))
+    return asked
+
+
+def measured(router: Router, path: Path) -> str:
+    """Return the figures of the evaluation in `path` for a person, and the questions that were missed."""
+    result = evaluate(router, read_evaluation(path, router.tree))
+    lines = [
+        f"{result.questions} questions: recall at 1 {result.recall_at_1:.3f}, at 5 {result.recall_at_5:.3f}, "
+        f"mean reciprocal rank {result.mean_reciprocal_rank:.3f}"
+    ]
+    return "\n".join([*lines, *(f"missed: {missed}" for missed in result.missed)])
+
+
+def as_text(routes: Sequence[Route]) -> str:
+    """Return the routes for a reader: path and lines to read, the section, and why."""
+    if not routes:
+        return "nothing here speaks of that; SKILL.md lists the folders"
+    out = []
+    for number, route in enumerate(routes, start=1):
+        out.append(f"{number}. {shown(route.path)}:{route.start}-{route.end}  {route.section}")
+        out.append(f"   {route.about}")
+        out.append(f"   matched: {', '.join(route.matched)} (score {route.score:.1f})")
+    return "\n".join(out)
+
+
+def as_json(routes: Sequence[Route]) -> str:
+    """Return the routes as a JSON list of path, section, start, end, score."""
+    import json
+
+    keys = ("path", "section", "start", "end", "score")
+    return json.dumps([{key: getattr(route, key) for key in keys} for route in routes], indent=2)
