@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +26,12 @@ app = typer.Typer(
 )
 joke_app = typer.Typer(help="The humor sense: an append-only file of jokes.", no_args_is_help=True)
 app.add_typer(joke_app, name="joke")
+expand_app = typer.Typer(help="Expansions: plans, and the runners that carry them out.", no_args_is_help=True)
+app.add_typer(expand_app, name="expand")
+source_app = typer.Typer(help="The sources: pinned codebases, citations, notes.", no_args_is_help=True)
+app.add_typer(source_app, name="source")
 
+_NO_JOKE = "no joke given; say oracle joke add TEXT, or send it on standard input"
 _FREE_TEXT: dict[str, Any] = {"ignore_unknown_options": True}
 _state: dict[str, str | None] = {"root": None}
 
@@ -125,6 +132,7 @@ def index(
     """Fill the generated regions of every INDEX.md and of SKILL.md."""
     from oracle_tools.bundle.diff import difference
     from oracle_tools.bundle.edits import apply
+    from oracle_tools.bundle.lock import locked
     from oracle_tools.chores.index import plan
 
     root = _root()
@@ -135,7 +143,9 @@ def index(
         for edit in edits:
             typer.echo(f"{shown(edit.path)}: stale; run oracle index")
     elif edits:
-        apply(root, edits)
+        with locked(root):
+            _, edits = plan(root, cached=not no_cache)
+            apply(root, edits)
         typer.echo(f"{len(edits)} written in {shown(root)}: {', '.join(shown(edit.path) for edit in edits)}")
     else:
         typer.echo("every index is up to date")
@@ -162,11 +172,74 @@ def route(
         raise OracleError('no question given; ask oracle route "why is the KV cache so small?"')
     router = route.Router(scan(_root()), cached=not no_cache)
     if evaluate is not None:
-        typer.echo(route.measured(router, Path(evaluate)))
+        typer.echo(route.measured(router, evaluate))
         return
     found = router.routes(" ".join(question or ()), count)
     typer.echo(route.as_json(found) if as_json else route.as_text(found))
     raise typer.Exit(0 if found else 1)
+
+
+@app.command()
+def stats(
+    evaluate: Annotated[
+        str | None,
+        typer.Option("--eval", metavar="FILE", help="Questions of the bundle to price, as for route."),
+    ] = None,
+) -> None:
+    """Say what a reader pays: files, bytes and estimated tokens, a folder a row."""
+    from oracle_tools.bundle.tree import scan
+    from oracle_tools.chores import route, stats
+
+    tree = scan(_root())
+    typer.echo(stats.as_text(stats.rows(tree)))
+    if evaluate is not None:
+        asked = route.read_evaluation(evaluate, tree)
+        router = route.Router(tree)
+        led = [_led(router, question, paths) for question, paths in asked]
+        typer.echo(stats.cost_as_text(len(led), stats.cost(tree, led)))
+
+
+def _led(router: Any, question: str, paths: list[str]) -> Any:
+    from oracle_tools.chores import route, stats
+
+    routes = router.routes(question)
+    return stats.Led(paths, [found.path for found in routes], len(route.as_text(routes).encode()))
+
+
+@app.command()
+def pack(
+    out: Annotated[
+        str | None, typer.Argument(help="The file to write; NAME.zip where there is none.")
+    ] = None,
+) -> None:
+    """Write the knowledge as a zip file, for clients that take an upload."""
+    from oracle_tools.bundle.tree import scan
+    from oracle_tools.chores import pack
+
+    tree = scan(_root())
+    data = pack.pack(tree)
+    path = Path(out or f"{tree.name}.zip")
+    path.write_bytes(data)
+    typer.echo(f"{shown(path)}: {len(pack.packed(tree))} files, {len(data):,} bytes")
+
+
+@app.command()
+def install(
+    project: Annotated[
+        bool, typer.Option("--project", help="For this project only, not for all of them.")
+    ] = False,
+    source: Annotated[str, typer.Option("--from", metavar="ADDRESS", help="Clone from here.")] = "",
+) -> None:
+    """Clone this bundle to where Claude Code finds it, or bring that clone up to date."""
+    from oracle_tools.bundle.layout import SKILL
+    from oracle_tools.chores import install, joke
+
+    root = _root()
+    name = str(_glance(root, SKILL).doc(SKILL).meta.get("name") or root.name)
+    place = install.target(name, Path.cwd() if project else None, Path.home())
+    humor = _glance(root).config.humor
+    typer.echo(install.install(root, place, source, {humor: joke.merged} if humor else {}))
+    typer.echo(f"to uninstall it, remove the folder: rm -rf {shown(place)}")
 
 
 @joke_app.command("add", context_settings=_FREE_TEXT)
@@ -183,7 +256,7 @@ def joke_add(
     from oracle_tools.chores import joke
 
     root = _root()
-    said = " ".join(text) if text else _standard_input()
+    said = " ".join(text) if text else _standard_input(_NO_JOKE)
     tree = _glance(root)
     path = joke.humor_file(tree)
     with locked(root):
@@ -197,9 +270,9 @@ def joke_add(
     typer.echo(f"{done} {shown(root / path)}")
 
 
-def _standard_input() -> str:
+def _standard_input(missing: str) -> str:
     if sys.stdin is None or sys.stdin.isatty():
-        raise OracleError("no joke given; say oracle joke add TEXT, or send it on standard input")
+        raise OracleError(missing)
     data = sys.stdin.buffer.read()
     try:
         return data.decode("utf-8")
@@ -251,6 +324,356 @@ def joke_verify() -> None:
         raise typer.Exit(1)
     versions = len(tree.earlier(joke.humor_file(tree)))
     typer.echo(f"append-only over {versions} committed version{'' if versions == 1 else 's'}")
+
+
+_MIRROR = typer.Option(metavar="DIR", help="Read from repositories here: owner+name/repo or owner/name.git.")
+_Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Folders, names, owner/name.")]
+
+
+def _scanned() -> Tree:
+    from oracle_tools.bundle.tree import scan
+
+    return scan(_root())
+
+
+@source_app.command("list")
+def source_list(
+    kind: Annotated[
+        str | None, typer.Option(help="Only codebase, talk, paper, article or documentation.")
+    ] = None,
+) -> None:
+    """Show every pinned codebase with the state of its copy, and every note on a talk or text."""
+    from oracle_tools.chores import source
+
+    typer.echo(source.listing(_scanned(), kind))
+
+
+@source_app.command("pull")
+def source_pull(
+    names: _Names = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every pinned codebase.")] = False,
+    origin: Annotated[
+        str, typer.Option("--from", metavar="PATH-or-ADDRESS", help="Another place that has the commit.")
+    ] = "",
+    mirror: Annotated[Path | None, _MIRROR] = None,
+    max_size: Annotated[float, typer.Option(min=0, help="Leave out files over this many MiB.")] = 20.0,
+    force: Annotated[bool, typer.Option("--force", help="Replace a copy that was changed.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=32, help="How many at the same time.")] = 4,
+) -> None:
+    """Bring the pinned commit of codebases beside their maps, without .git; a failed pull changes nothing."""
+    from oracle_tools.chores import source
+
+    if bool(names) == everything:
+        raise OracleError("name the codebases to pull, or say --all; oracle source list names them")
+    with _progress() as progress:
+        results = source.pull(
+            _scanned(), names or (), source.Asked(origin, mirror, max_size, force, jobs), progress
+        )
+    for result in results:
+        typer.echo(result.text, err=not result.done)
+    raise typer.Exit(0 if all(result.done for result in results) else 1)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Give what shows a bar for each name, on a terminal; elsewhere what shows nothing."""
+    if not sys.stderr.isatty():
+        yield lambda name, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    bars: dict[str, TaskID] = {}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in bars:
+                bars[name] = progress.add_task(name, total=total)
+            progress.update(bars[name], completed=done)
+
+        yield show
+
+
+@source_app.command("verify")
+def source_verify(names: _Names = None) -> None:
+    """Recompute the tree hash of each copy and name the files that differ from the pin; exit 1 if any."""
+    from oracle_tools.chores import source
+
+    said, good = source.verify(_scanned(), names or ())
+    typer.echo(said)
+    raise typer.Exit(0 if good else 1)
+
+
+@source_app.command("cite")
+def source_cite(
+    mirror: Annotated[Path | None, _MIRROR] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Move line ranges that are off.")] = False,
+) -> None:
+    """Open every cited line of code and look for the names of its footnote; exit 1 if one is wrong."""
+    from oracle_tools.bundle.edits import apply
+    from oracle_tools.chores.cite import cite
+
+    answer = cite(_scanned(), mirror, fix)
+    apply(_root(), answer.edits)
+    typer.echo(answer.text)
+    raise typer.Exit(1 if answer.wrong else 0)
+
+
+_Plan = Annotated[str, typer.Argument(metavar="PLAN", help="A workspace, its ingestion.md, or its topic.")]
+_Part = Annotated[int, typer.Argument(metavar="N", min=0, help="The number of the PART.")]
+_Try = Annotated[
+    int, typer.Option("--try", min=0, envvar="ORACLE_TRY", help="Yours; refused when it was taken over.")
+]
+
+
+def _judge(tree: Tree, paths: Sequence[str]) -> list[str]:
+    """Return what the check finds of warning or worse about `paths`, each as a line."""
+    from oracle_tools.check import run
+
+    found = [finding for finding in run.check(tree) if finding.path in paths and run.failed([finding])]
+    return [f"{f.path}:{f.line} {f.message} ({f.code})" for f in found]
+
+
+def _part_text(root: Path, folder: str, n: int) -> str:
+    """Return a PART as a runner reads it, with what the oracle knows about it already."""
+    from oracle_tools.bundle.tree import scan
+    from oracle_tools.bundle.workspace import open_workspace
+    from oracle_tools.chores import expand, route
+
+    space = open_workspace(root, folder)
+    router = route.Router(scan(root))
+    known = route.as_text(router.routes(expand.question(space, space.part(n)), 5))
+    router.close()
+    return expand.show(space, n, known)
+
+
+@expand_app.command("new")
+def expand_new(
+    topic: Annotated[str, typer.Argument(help="What the oracle is to learn, in a few words.")],
+    part: Annotated[
+        list[str] | None, typer.Option(help='"path/NN-name.md: what it covers"; once for each file.')
+    ] = None,
+    source: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="The PARTs, as YAML.")] = None,
+    kind: Annotated[
+        str, typer.Option("--type", help="Research, Reorganization or Supplemental.")
+    ] = "Research",
+) -> None:
+    """Write a workspace and its plan, one PART a file."""
+    from datetime import date
+
+    from oracle_tools.bundle.edits import apply
+    from oracle_tools.chores import expand
+
+    parts = [*expand.wanted(part or ()), *(expand.read_wanted(source) if source else ())]
+    write = expand.new(_scanned(), topic, parts, kind, date.today())
+    apply(_root(), [write])
+    typer.echo(f"{expand.counted(len(parts), 'PART')} planned in {write.path}")
+
+
+@expand_app.command("status")
+def expand_status(
+    plan: Annotated[
+        str | None, typer.Argument(metavar="[PLAN]", help="All plans where none is given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As plain data for a machine.")] = False,
+) -> None:
+    """Show how the PARTs of a plan stand, or how all plans do."""
+    import json
+
+    from oracle_tools.bundle import workspace
+    from oracle_tools.chores import expand
+
+    root = _root()
+    if plan is not None:
+        space = workspace.look(root, plan)
+        data = json.dumps(expand.as_json(space), indent=2, ensure_ascii=False) if as_json else ""
+        typer.echo(data or expand.as_text(space))
+        return
+    spaces = [workspace.open_workspace(root, folder) for folder in workspace.workspaces(root)]
+    plans = {"plans": [expand.as_json(space) for space in spaces]}
+    lines = [f"{expand.bar(space)}  {space.folder}" for space in spaces] or ["no plans; oracle expand new"]
+    typer.echo(json.dumps(plans, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+@expand_app.command("show")
+def expand_show(plan: _Plan, n: _Part) -> None:
+    """Print one PART for a runner, with what the oracle knows about it already."""
+    from oracle_tools.bundle.workspace import find
+
+    root = _root()
+    typer.echo(_part_text(root, find(root, plan).folder, n))
+
+
+@expand_app.command("claim")
+def expand_claim(
+    plan: _Plan,
+    n: Annotated[
+        int, typer.Argument(metavar="[N]", min=0, help="The next open PART where none is given.")
+    ] = 0,
+    steal: Annotated[
+        bool, typer.Option("--steal", help="Also one whose runner is dead, or silent for two hours.")
+    ] = False,
+    runner: Annotated[str, typer.Option(help="Your name, for the record.")] = "",
+) -> None:
+    """Take an open PART, so that nobody else does it; ORACLE_REMOTE names a git remote to claim it on too."""
+    from oracle_tools.bundle import workspace
+
+    space = workspace.find(_root(), plan)
+    remote = os.environ.get("ORACLE_REMOTE", "")
+    mine = workspace.claim(space, runner or workspace.somebody(), n, steal, remote=remote)
+    if mine is None:
+        raise OracleError(workspace.why_not(space.again(), n), exit_code=1)
+    drop, part = mine.drop, mine.part
+    typer.echo(f"PART {drop.n}, try {drop.attempt}, is yours: {part.path or part.title}")
+    typer.echo(f"read it with oracle expand show {space.folder} {drop.n}")
+
+
+@expand_app.command("deliver")
+def expand_deliver(plan: _Plan, n: _Part, attempt: _Try = 0) -> None:
+    """Write the knowledge file that comes on standard input at the PART's path, if it has no fault."""
+    from oracle_tools.bundle.workspace import find
+    from oracle_tools.chores import expand
+
+    root = _root()
+    folder = find(root, plan).folder
+    text = _standard_input("no knowledge file given; send it on standard input, as a here-document")
+    drop = expand.deliver(root, folder, n, text, _judge, attempt)
+    typer.echo(
+        f"PART {n} delivered: {drop.file}, {drop.lines} lines, {expand.counted(drop.sources, 'source')}"
+    )
+
+
+@expand_app.command("fail")
+def expand_fail(
+    plan: _Plan,
+    n: _Part,
+    why: Annotated[str, typer.Option(help="The reason; the next runner reads it.")],
+    attempt: _Try = 0,
+) -> None:
+    """Give a PART back; it opens once more, then stays failed."""
+    from oracle_tools.bundle import workspace
+
+    root = _root()
+    space = workspace.find(root, plan)
+    workspace.fail(root, space.folder, n, why, attempt)
+    typer.echo(f"PART {n} is {space.again().states[n]}")
+
+
+@expand_app.command("run")
+def expand_run(
+    plan: _Plan,
+    command: Annotated[str, typer.Option(help='What runs a PART, as "claude -p"; no shell reads it.')],
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="How many at the same time.")] = 4,
+    limit: Annotated[float, typer.Option(min=0.1, help="Minutes that a PART may take.")] = 30,
+) -> None:
+    """Execute the open PARTs side by side, each with its text on standard input; run it again to resume."""
+    from oracle_tools.bundle.workspace import find
+    from oracle_tools.chores import expand, runners
+
+    root, argv = _root(), runners.parsed(command)
+    space = find(root, plan)
+    folder = space.folder
+    with _watched(space) as tell:
+        run = runners.Run(
+            root, folder, argv,
+            text=lambda n: _part_text(root, folder, n),
+            deliver=lambda n, attempt, text: expand.deliver(root, folder, n, text, _judge, attempt),
+            tell=tell, jobs=jobs, limit=limit * 60, remote=os.environ.get("ORACLE_REMOTE", ""),
+        )  # fmt: skip
+        space = run.go()
+    typer.echo(expand.as_text(space))
+    raise typer.Exit(0 if set(space.states.values()) <= {"done"} else 1)
+
+
+@contextmanager
+def _watched(space: Any) -> Iterator[Callable[[Any], None]]:
+    """Give what shows the events of a run: bars on a terminal, a line each elsewhere."""
+    if not sys.stdout.isatty():
+        yield lambda event: typer.echo(f"PART {event.n}, try {event.attempt}: {event.what} {event.detail}")
+        return
+    from rich.markup import escape
+    from rich.progress import Progress, TaskID
+
+    with Progress() as progress:
+        states = list(space.states.values())
+        total = progress.add_task("PARTs", total=len(states), completed=states.count("done"))
+        running: dict[tuple[int, int], TaskID] = {}
+
+        def tell(event: Any) -> None:
+            if event.what == "started":
+                words = f"{event.n}: {event.detail}, try {event.attempt}"
+                running[event.n, event.attempt] = progress.add_task(escape(words), total=None)
+                return
+            progress.remove_task(running.pop((event.n, event.attempt)))
+            words = f"PART {event.n}, try {event.attempt}: {event.what} {event.detail}"
+            progress.print(words, markup=False, highlight=False, soft_wrap=True)
+            progress.advance(total, event.what == "done")
+
+        yield tell
+
+
+@expand_app.command("finalize")
+def expand_finalize(
+    plan: _Plan,
+    partial: Annotated[bool, typer.Option("--partial", help="Take what there is; the rest failed.")] = False,
+) -> None:
+    """Check the delivered files, refresh the indexes, archive the plan, commit; again, to complete it."""
+    from oracle_tools.bundle.workspace import find
+    from oracle_tools.chores import expand
+    from oracle_tools.chores.index import index
+
+    root = _root()
+    for line in expand.finalize(root, find(root, plan).folder, index, _judge, partial):
+        typer.echo(line)
+
+
+@expand_app.command("abandon")
+def expand_abandon(
+    plan: _Plan, why: Annotated[str, typer.Option(help="The reason; the archive keeps it.")]
+) -> None:
+    """Archive a plan that is given up, with the reason."""
+    from oracle_tools.bundle.workspace import find
+    from oracle_tools.chores import expand
+
+    root = _root()
+    for line in expand.abandon(root, find(root, plan).folder, why):
+        typer.echo(line)
+
+
+@source_app.command("bump")
+def source_bump(
+    name: Annotated[str, typer.Argument(help="Folder, name, or owner/name.")],
+    commit: Annotated[str, typer.Argument(help="40 hexadecimal digits; without it the newest.")] = "",
+    origin: Annotated[
+        str, typer.Option("--from", metavar="PATH-or-ADDRESS", help="Another place that has both.")
+    ] = "",
+    mirror: Annotated[Path | None, _MIRROR] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what would change, and write nothing.")] = False,
+) -> None:
+    """Move a pin, carry cited lines over by content, and name the places where they changed."""
+    from oracle_tools.bundle.diff import difference
+    from oracle_tools.bundle.edits import apply
+    from oracle_tools.chores.bump import bump
+
+    tree = _scanned()
+    bumped = bump(tree, name, commit, mirror, origin)
+    if diff:
+        typer.echo(difference(tree, bumped.edits), nl=False)
+    else:
+        apply(_root(), bumped.edits)
+    typer.echo("\n".join(bumped.lines), err=diff)
+
+
+@app.command(context_settings=_FREE_TEXT)
+def facts(
+    query: Annotated[list[str] | None, typer.Argument(help="Words that a claim should hold.")] = None,
+) -> None:
+    """List the claims that were refuted: what is claimed, why not, what is right, and where that stands."""
+    from oracle_tools.chores import facts
+
+    found = facts.facts(" ".join(query or ()))
+    typer.echo(found or "no refuted claim with these words")
+    raise typer.Exit(0 if found else 1)
 
 
 def main() -> None:

@@ -208,13 +208,7 @@ CHANGES = [
     link,
     make_unreadable,
     configure,
-    pytest.param(
-        make_package,
-        marks=pytest.mark.xfail(
-            strict=True,
-            reason="notes are kept by path, and a folder that became code changes the role of its files",
-        ),
-    ),
+    make_package,
 ]
 
 
@@ -461,9 +455,25 @@ def test_a_closed_cache_answers_nothing(root: Path, folder: Path) -> None:
 
 @pytest.mark.usefixtures("later")
 def test_a_name_that_is_no_text(root: Path, folder: Path) -> None:
-    put(root, os.fsdecode(b"k/\xff.md"), GOOD)
+    bad = os.fsdecode(b"k/\xff.md")
+    put(root, bad, GOOD)
     assert warm(root, folder) == cold(root)
     assert warm(root, folder) == cold(root)
+    assert remembered(root, folder) == set(scan(root).documents) - {bad}
+
+
+def test_what_changes_while_a_check_runs_is_not_remembered(
+    root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = scan(root)
+    monkeypatch.setattr(time, "time_ns", lambda: NOW() + 3_600_000_000_000)  # the check takes an hour
+    tree.scanned = max(entry.ctime for entry in tree.entries.values()) + SETTLED
+    cache = Cache(root, tree.config, folder)
+    check(tree, cache)
+    cache.close()
+    assert remembered(root, folder) < set(scan(root).documents)
+    monkeypatch.setattr(run, "_run", lambda *_: iter(()))
+    assert warm(root, folder) == []  # no answer was kept either
 
 
 def test_the_folder_for_caches(tmp_path: Path) -> None:

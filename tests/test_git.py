@@ -147,7 +147,6 @@ def test_a_bundle_below_the_top_of_its_repository(repo: Path) -> None:
     assert changed(repo) == ["A\tsub/x.md"]
 
 
-@pytest.mark.xfail(strict=True, reason="check-ignore knows no literal pathspecs, so its answer is an error")
 def test_an_ignored_file_gives_a_reason(repo: Path) -> None:
     put(repo, ".gitignore", "*.tmp\n")
     put(repo, "x.tmp", "x\n")
@@ -157,7 +156,6 @@ def test_an_ignored_file_gives_a_reason(repo: Path) -> None:
     assert status(repo) == ["?? .gitignore"]
 
 
-@pytest.mark.xfail(strict=True, reason="check-ignore knows no literal pathspecs, so its answer is an error")
 def test_beside_an_ignored_file_the_other_is_committed(repo: Path) -> None:
     put(repo, ".gitignore", "*.tmp\n")
     put(repo, "x.tmp", "x\n")
@@ -165,6 +163,13 @@ def test_beside_an_ignored_file_the_other_is_committed(repo: Path) -> None:
     put(repo, "new.md", "new\n")
     assert git.commit(repo, ["x.tmp", "a.md", "new.md"], "m") == ""
     assert changed(repo) == ["M\ta.md", "A\tnew.md"]
+
+
+@pytest.mark.parametrize("name", ["-x.tmp", "*.tmp", "[ab].tmp", ":(top)x.tmp", "two\nlines.tmp"])
+def test_an_ignored_name_is_a_name_and_nothing_else(repo: Path, name: str) -> None:
+    put(repo, ".gitignore", "*.tmp\n")
+    put(repo, name, "x\n")
+    assert git.commit(repo, [name], "m") == "git ignores it"
 
 
 def test_no_work_tree_gives_a_reason(tmp_path: Path) -> None:
@@ -230,12 +235,7 @@ def conflict(root: Path, command: str) -> None:
     [
         "merge",
         "cherry-pick",
-        pytest.param(
-            "rebase",
-            marks=pytest.mark.xfail(
-                strict=True, reason="git commits in the middle of a rebase; `rebase --abort` then loses it"
-            ),
-        ),
+        "rebase",
     ],
 )
 def test_in_the_middle_of_something_it_says_of_what(repo: Path, command: str, path: str) -> None:
@@ -246,6 +246,23 @@ def test_in_the_middle_of_something_it_says_of_what(repo: Path, command: str, pa
         git.commit(repo, [path], "m")
     assert git.head(repo) == before
     assert "UU b.md" in status(repo)
+
+
+def test_in_the_middle_of_a_revert_it_says_so(repo: Path) -> None:
+    committed(repo, "b.md", "two\n")
+    committed(repo, "b.md", "three\n")
+    subprocess.run(["git", "revert", "HEAD~"], cwd=repo, capture_output=True, check=False)
+    put(repo, "a.md", "two\n")
+    with pytest.raises(CommitFailed, match="a revert is under way"):
+        git.commit(repo, ["a.md"], "m")
+
+
+def test_git_is_asked_in_english(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "de")
+    monkeypatch.setenv("PATH", f"{repo}{os.pathsep}{os.environ['PATH']}")
+    put(repo, "git", '#!/bin/sh\necho "$LANGUAGE,$LC_ALL"\n')
+    (repo / "git").chmod(0o755)
+    assert git._run(repo).stdout == ",C.UTF-8\n"
 
 
 def test_a_lock_that_stays_is_named(repo: Path) -> None:
@@ -356,9 +373,6 @@ def test_versions_of_bytes_that_are_no_text(repo: Path) -> None:
     assert git.versions(repo, "a.md")[-1].encode("utf-8", "surrogateescape") == b"\xff\n"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="GitPython's path is a pattern: set GIT_LITERAL_PATHSPECS there as well"
-)
 def test_versions_of_a_name_with_brackets(repo: Path) -> None:
     committed(repo, "[ab].md", "brackets\n")
     assert git.versions(repo, "[ab].md") == ["brackets\n"]

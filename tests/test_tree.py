@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,11 +26,6 @@ from oracle_tools.bundle.tree import (
 )
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() == 0, reason="root may list anything")
-
-
-def wrong(*values: object, reason: str) -> Any:
-    """A case in which the code, not the test, is to be mended."""
-    return pytest.param(*values, marks=pytest.mark.xfail(strict=True, reason=reason))
 
 
 def put(root: Path, files: dict[str, str]) -> None:
@@ -398,8 +392,8 @@ FILES = {"a.md": "# A\n", "b.md": "# B\n", "d/x.md": "# X\n", "d/e/y.md": "# Y\n
         [Move("a.md", "t.md"), Move("b.md", "a.md"), Move("t.md", "b.md")],
         [Move("a.md", "A.md")],
         [Move("z.txt", "y.txt"), Write("z.txt", "new")],
-        wrong([Move("a.md", "n/a.md")], reason="a move into a new folder does not add the folder"),
-        wrong([Move("d", "n/m/d")], reason="a move into a new folder does not add the folder"),
+        [Move("a.md", "n/a.md")],
+        [Move("d", "n/m/d")],
     ],
 )
 def test_after_edits_the_tree_is_what_the_disk_will_be(tmp_path: Path, edits: list[Edit]) -> None:
@@ -437,12 +431,22 @@ def test_after_edits_the_parts_are_worked_out_anew() -> None:
     assert tree.after([Write("k/__init__.py", "")]).knowledge == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only Markdown is carried along; another text is looked for on the disk"
-)
 def test_a_moved_file_that_is_no_markdown_keeps_its_text(tmp_path: Path) -> None:
     put(tmp_path, FILES)
     assert scan(tmp_path).after([Move("z.txt", "y.txt")]).text("y.txt") == "z"
+
+
+def test_a_text_moves_with_its_file(tmp_path: Path) -> None:
+    put(tmp_path, FILES)
+    (tmp_path / "d/bad.md").write_bytes(b"\xff")
+    once = scan(tmp_path).after([Move("z.txt", "y.txt"), Move("d", "f"), Move("a.md", "t.md")])
+    tree = once.after(
+        [Move("y.txt", "n/x.txt"), Write("y.txt", "new"), Move("f/x.md", "a.md"), Delete("b.md")]
+    )
+    assert (tree.text("n/x.txt"), tree.text("y.txt")) == ("z", "new")
+    assert (tree.text("a.md"), tree.text("t.md"), tree.text("f/e/y.md")) == ("# X\n", "# A\n", "# Y\n")
+    assert tree.doc("f/bad.md").unreadable
+    assert tree.is_folder("n")
 
 
 PLACES = [f"{folder}{file}" for folder in ("", "d/", "d/e/", "f/") for file in ("a.md", "b.md")]
@@ -454,25 +458,26 @@ EDITS = st.one_of(
 
 
 def possible(tree: Tree, edit: Edit) -> bool:
-    """Say whether a disk would do it; a move into a new folder is left to the case above."""
+    """Say whether a disk would do it."""
+    if isinstance(edit, Delete):
+        return True
+    above = parent(edit.to if isinstance(edit, Move) else edit.path)
+    while above and not tree.is_file(above):
+        above = parent(above)
     if isinstance(edit, Move):
         free = tree.exists(edit.path) and not tree.exists(edit.to)
-        return free and tree.is_folder(parent(edit.to)) and not edit.to.startswith(f"{edit.path}/")
-    if isinstance(edit, Write):
-        above = parent(edit.path)
-        while above and not tree.is_file(above):
-            above = parent(above)
-        return not above and not tree.is_folder(edit.path)
-    return True
+        return free and not above and not edit.to.startswith(f"{edit.path}/")
+    return not above and not tree.is_folder(edit.path)
 
 
 @settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(PLACES), st.sampled_from(["# A\n", "é\r\n", ""])),
     st.lists(EDITS, max_size=6),
+    st.booleans(),
 )
 def test_any_edits_make_of_a_tree_what_they_make_of_a_disk(
-    tmp_path_factory: pytest.TempPathFactory, files: dict[str, str], wanted: list[Edit]
+    tmp_path_factory: pytest.TempPathFactory, files: dict[str, str], wanted: list[Edit], together: bool
 ) -> None:
     root = tmp_path_factory.mktemp("tree")
     put(root, files)
@@ -483,8 +488,11 @@ def test_any_edits_make_of_a_tree_what_they_make_of_a_disk(
             edits.append(edit)
             tree = tree.after([edit])
     predicted = contents(scan(root).after(edits))
-    for edit in edits:
-        apply(root, [edit])
+    if together:
+        apply(root, edits)
+    else:
+        for edit in edits:
+            apply(root, [edit])
     found = contents(scan(root))
     assert predicted == found
     assert contents(tree) == found

@@ -1,8 +1,9 @@
 """What was learned about a bundle, kept in the user's cache folder. Losing it costs time, nothing else.
 
-A row is valid for a path whose size, mtime, ctime and inode are those it was made from. `ctime` catches an
-edit of the same size whose mtime was put back. A file that changed a moment ago is not remembered, because
-the clock of the file system may be too coarse to show the next change.
+A row is valid for a path whose size, mtime, ctime and inode are those it was made from; what rules said of
+it, only while it has the same role as well. `ctime` catches an edit of the same size whose mtime was put
+back. A file that changed a moment before it was looked at is not remembered, because the clock of the file
+system may be too coarse to show the next change.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import time
 import zlib
@@ -26,8 +28,12 @@ from oracle_tools.bundle.tree import Entry, Tree
 SETTLED = 100_000_000
 """Nanoseconds for which a file must have been left alone before anything is remembered about it."""
 
+_UNDECODED = re.compile("[\ud800-\udfff]")
+
 _SCHEMA = """
-CREATE TABLE facts (path TEXT PRIMARY KEY, stamp TEXT, soon TEXT, late TEXT, notes TEXT, sum INTEGER);
+CREATE TABLE facts (
+    path TEXT PRIMARY KEY, stamp TEXT, role TEXT, soon TEXT, late TEXT, notes TEXT, sum INTEGER
+);
 CREATE TABLE replay (name TEXT PRIMARY KEY, fingerprint TEXT, answer TEXT);
 """
 
@@ -46,9 +52,12 @@ def stamp(entry: Entry) -> str:
     return f"{entry.size}:{entry.mtime}:{entry.ctime}:{entry.inode}"
 
 
-def settled(entries: Iterable[Entry]) -> bool:
-    """Say whether every entry was last changed long enough ago, by the clock, to be remembered."""
-    limit = time.time_ns() - SETTLED
+def settled(entries: Iterable[Entry], scanned: int | None = None) -> bool:
+    """Say whether every entry was last changed long enough before it was `scanned`, to be remembered.
+
+    `scanned` is a clock in ns, as `Tree.scanned` has it; now, where it is not given.
+    """
+    limit = (time.time_ns() if scanned is None else scanned) - SETTLED
     return all(entry.mtime < limit and entry.ctime < limit for entry in entries)
 
 
@@ -73,7 +82,7 @@ def _tool_stamp(config: Config) -> str:
                 parts += sorted(
                     f"{item.name}:{item.stat().st_size}:{item.stat().st_mtime_ns}"
                     for item in listed
-                    if item.name.endswith(".py")
+                    if item.name.endswith((".py", ".yaml"))
                 )
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=20).hexdigest()
 
@@ -148,17 +157,19 @@ class Cache:
     def facts(self, tree: Tree, notes: bool = False) -> dict[str, list[Any]]:
         """Give `tree` the facts that are at hand, and return the notes beside them by path.
 
-        With `notes`, a row that has none is as good as missing.
+        With `notes`, a row that has none, or those of another role, is as good as missing.
         """
         found: dict[str, list[Any]] = {}
         if self._connection is None:
             return found
         try:
-            for path, known, soon, late, note, total in self._connection.execute(
-                "SELECT path, stamp, soon, late, notes, sum FROM facts"
+            for path, known, role, soon, late, note, total in self._connection.execute(
+                "SELECT path, stamp, role, soon, late, notes, sum FROM facts"
             ):
                 entry = tree.entries.get(path)
-                if entry is None or stamp(entry) != known or (notes and note is None):
+                if entry is None or stamp(entry) != known:
+                    continue
+                if notes and (note is None or role != tree.role(path)):
                     continue
                 if _sum(soon, late, note) == total:
                     tree.adopt(path, Doc.from_row(soon, late))
@@ -168,18 +179,25 @@ class Cache:
         return found
 
     def remember(self, tree: Tree, rows: Iterable[tuple[str, str, str, str | None]]) -> None:
-        """Keep rows of path, facts (two texts) and notes (JSON), for the files that have settled."""
+        """Keep rows of path, facts (two texts) and notes (JSON), for the files that have settled.
+
+        A path that is no text, because its bytes are no UTF-8, is left out.
+        """
         if self._connection is None:
             return
         entries = tree.entries
-        kept = [(p, stamp(entries[p]), *row, _sum(*row)) for p, *row in rows if settled([entries[p]])]
+        kept = [
+            (path, stamp(entries[path]), tree.role(path), *row, _sum(*row))
+            for path, *row in rows
+            if settled([entries[path]], tree.scanned) and not _UNDECODED.search(path)
+        ]
         if not kept:
             return
         try:
             self._connection.execute("BEGIN")
-            self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?, ?)", kept)
+            self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
             self._connection.execute("COMMIT")
-        except (sqlite3.Error, UnicodeEncodeError):
+        except sqlite3.Error:
             self.close()
 
     def answer(self, name: str, fingerprint: str) -> str | None:
@@ -196,7 +214,7 @@ class Cache:
 
     def keep(self, tree: Tree, name: str, fingerprint: str, answer: str) -> None:
         """Keep an answer for this very tree, if every file of it has settled."""
-        if self._connection is None or not settled(tree.entries.values()):
+        if self._connection is None or not settled(tree.entries.values(), tree.scanned):
             return
         with contextlib.suppress(sqlite3.Error, UnicodeEncodeError):
             self._connection.execute(

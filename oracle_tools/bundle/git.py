@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from oracle_tools.bundle.errors import OracleError, shown
@@ -17,8 +17,21 @@ class CommitFailed(OracleError):
     """The change is on the disk and git did not commit it."""
 
 
-def _run(root: Path, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0", "GIT_LITERAL_PATHSPECS": "1"}
+_LITERAL = "GIT_LITERAL_PATHSPECS"
+_UNDER_WAY = (
+    ("rebase-merge", "a rebase"),
+    ("rebase-apply", "a rebase"),
+    ("MERGE_HEAD", "a merge"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick"),
+    ("REVERT_HEAD", "a revert"),
+)
+
+
+def _run(
+    root: Path, *arguments: str, text: str | None = None, literal: bool = True
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "", "GIT_OPTIONAL_LOCKS": "0"}
+    environment[_LITERAL] = "1" if literal else "0"
     return subprocess.run(
         ["git", *arguments],
         cwd=root,
@@ -85,6 +98,7 @@ def versions(root: Path, path: str) -> Sequence[str]:
 
         try:
             with Repo(root, search_parent_directories=True) as repo:
+                repo.git.update_environment(**{_LITERAL: "1"})
                 inside = (root / path).relative_to(Path(repo.working_dir).resolve()).as_posix()
                 return [
                     _blob(commit.tree, inside)
@@ -111,23 +125,35 @@ def commit(root: Path, paths: Sequence[str], message: str) -> str:
     outside a work tree, without a git program, and where every path is ignored. Raises CommitFailed where
     git was asked and refused: a hook, no identity, a merge or rebase under way, a lock that stays.
     """
-    if git_folder(root) is None:
+    folder = git_folder(root)
+    if folder is None:
         return "this is not a git work tree"
+    for marker, what in _UNDER_WAY:
+        # Git itself would commit in the middle of a rebase, and `rebase --abort` would lose it.
+        if (folder / marker).exists():
+            raise CommitFailed(f"{what} is under way; finish it, then {_again(paths)}", exit_code=1)
     try:
         result = _commit_only(root, paths, message)
     except FileNotFoundError:
         return "there is no git program"
     if result.returncode and "did not match any file" in result.stderr:
         # A path is new to git: it takes part only when git has been told that it is there.
-        ignored = set(_run(root, "check-ignore", "-z", "--stdin", text="\0".join(paths)).stdout.split("\0"))
+        ignored = _ignored(root, paths)
         paths = [path for path in paths if path not in ignored]
         if not paths:
             return "git ignores it"
         _retry_locked(root, "add", "--intent-to-add", "--", *[p for p in paths if (root / p).exists()])
         result = _commit_only(root, paths, message)
     if result.returncode:
-        raise CommitFailed(_why(root, result, paths), exit_code=1)
+        raise CommitFailed(_why(result, paths), exit_code=1)
     return ""
+
+
+def _ignored(root: Path, paths: Sequence[str]) -> set[str]:
+    """Return those of `paths` that git ignores. `check-ignore` refuses literal pathspecs; `./` is as good."""
+    asked = "\0".join(f"./{path}" for path in paths)
+    said = _run(root, "check-ignore", "-z", "--stdin", text=asked, literal=False).stdout
+    return {path.removeprefix("./") for path in said.split("\0")}
 
 
 def _commit_only(root: Path, paths: Sequence[str], message: str) -> subprocess.CompletedProcess[str]:
@@ -146,22 +172,71 @@ def _retry_locked(root: Path, *arguments: str) -> subprocess.CompletedProcess[st
         time.sleep(0.05)
 
 
-def _why(root: Path, result: subprocess.CompletedProcess[str], paths: Sequence[str]) -> str:
+def _again(paths: Sequence[str]) -> str:
+    return f"git commit --only -- {' '.join(shown(path) for path in paths)}"
+
+
+def _why(result: subprocess.CompletedProcess[str], paths: Sequence[str]) -> str:
     lines = [line.strip() for line in (result.stderr + "\n" + result.stdout).splitlines() if line.strip()]
     said = " ".join(lines)
-    folder = git_folder(root) or root
-    again = f"git commit --only -- {' '.join(shown(path) for path in paths)}"
+    again = _again(paths)
     if "tell me who you are" in said or "empty ident" in said or "unable to auto-detect email" in said:
         return f"git does not know who you are; run git config user.name and user.email, then {again}"
-    for marker, what in (
-        ("rebase-merge", "a rebase"),
-        ("rebase-apply", "a rebase"),
-        ("MERGE_HEAD", "a merge"),
-        ("CHERRY_PICK_HEAD", "a cherry-pick"),
-    ):
-        if (folder / marker).exists():
-            return f"{what} is under way; finish it, then {again}"
     if "index.lock" in said:
         return f"another git process holds index.lock; when it is done, {again}"
     reason = lines[-1] if lines else f"git ended with {result.returncode}"
     return f"git refused ({shown(reason)}); mend that, then {again}"
+
+
+def origin(root: Path) -> str:
+    """Return the address that the work tree at `root` was cloned from, or ""."""
+    if git_folder(root) is None:
+        return ""
+    try:
+        return _run(root, "remote", "get-url", "origin").stdout.strip()
+    except FileNotFoundError:
+        return ""
+
+
+def clone(address: str, target: Path) -> None:
+    """Clone `address` to `target`. Raises OracleError where git says no."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _done(
+        _run(target.parent, "clone", "--quiet", "--", address, str(target)), f"cannot clone {shown(address)}"
+    )
+
+
+def update(root: Path, merges: Mapping[str, Callable[[str, str], str]]) -> None:
+    """Bring the clone at `root` up to date; its own commits and changes are put on top of what is new.
+
+    Where both sides changed a path of `merges`, its function makes the text from theirs and ours. Raises
+    OracleError where git says no, or another path is in conflict; the clone is then as it was.
+    """
+    result = _run(root, "pull", "--quiet", "--rebase", "--autostash")
+    while result.returncode and (conflicts := _conflicts(root)):
+        for path in conflicts:
+            if path not in merges:
+                _run(root, "rebase", "--abort")
+                raise OracleError(
+                    f"cannot update {shown(root)}: {shown(path)} changed on both sides; merge it by hand"
+                )
+            theirs, ours = (_run(root, "show", f":{stage}:./{path}").stdout for stage in (2, 3))
+            (root / path).write_text(merges[path](theirs, ours), encoding="utf-8", newline="")
+            _run(root, "add", "--", path)
+        result = _run(root, "-c", "core.editor=true", "rebase", "--continue")
+    if result.returncode:
+        _run(root, "rebase", "--abort")
+    _done(result, f"cannot update {shown(root)}")
+
+
+def _conflicts(root: Path) -> list[str]:
+    listed = _run(root, "diff", "--name-only", "--relative", "--diff-filter=U", "-z").stdout
+    return [path for path in listed.split("\0") if path]
+
+
+def _done(result: subprocess.CompletedProcess[str], what: str) -> None:
+    if result.returncode:
+        lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]
+        raise OracleError(
+            f"{what} ({shown(lines[-1] if lines else result.returncode)}); mend that and try again"
+        )

@@ -22,7 +22,10 @@ MARKETPLACE = ".claude-plugin/marketplace.json"
 REQUIRED_FILES = (SKILL, INDEX, f"{INGEST}/README.md", f"{INGEST_AUTO}/README.md")
 """What every bundle of this kind has, configured or not."""
 
-EXEMPT_STEMS = ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY", "LICENSE")
+EXEMPT_STEMS = (
+    "README", "CONTRIBUTING", "CHANGELOG", "SECURITY", "LICENSE", "CODE_OF_CONDUCT", "CITATION", "CLAUDE",
+    "AGENTS",
+)  # fmt: skip
 """Documents about the project, which are not knowledge and bear no number."""
 
 KNOWLEDGE_KEYS = ("description", "keywords")
@@ -38,7 +41,7 @@ DEFAULT_CODE = ("agents", "bin", "tests", "benchmarks")
 
 CONFIG_FILES = ("oracle.toml", "pyproject.toml")
 
-_KEYS = {"name", "sides", "code", "humor", "required", "subjects", "ignore"}
+_KEYS = {"name", "sides", "code", "humor", "required", "subjects", "ignore", "refuted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Config:
     required: tuple[str, ...] = ()
     subjects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ignores: tuple[Ignore, ...] = ()
+    refuted: bool = False
 
 
 def read_config(root: Path) -> Config:
@@ -115,6 +119,7 @@ def parse_config(table: object, name: str) -> Config:
         required=_texts(table.get("required", ()), "required", name),
         subjects={side: _texts(words, f"subjects.{side}", name) for side, words in subjects.items()},
         ignores=tuple(_ignores(table.get("ignore", ()), name)),
+        refuted=table.get("refuted") is True,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from oracle_tools.bundle.edits import recover
 from oracle_tools.bundle.errors import OracleError
 from oracle_tools.bundle.git import git_folder
 
@@ -17,7 +18,8 @@ LOCK_WAIT = 60.0
 def locked(root: Path) -> Iterator[None]:
     """Hold the bundle's lock: in git's folder where there is one, else in the bundle.
 
-    Raises OracleError where another process keeps it for longer than LOCK_WAIT, or it cannot be made.
+    First undoes what a killed process left half done. Raises OracleError where that cannot be, where another
+    process keeps the lock for longer than LOCK_WAIT, and where it cannot be made.
     """
     from filelock import FileLock, Timeout
 
@@ -25,6 +27,7 @@ def locked(root: Path) -> Iterator[None]:
     path = (folder or root) / (".oracle-lock" if folder is None else "oracle.lock")
     try:
         with FileLock(path, timeout=LOCK_WAIT):
+            recover(root)
             yield
     except Timeout as error:
         raise OracleError(

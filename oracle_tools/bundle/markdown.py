@@ -10,14 +10,27 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
+from html import unescape
 from typing import Any, NamedTuple
 
-_EXPLICIT_ANCHOR = re.compile(r"""<[a-zA-Z][^<>]*?\s(?:id|name)\s*=\s*["']?([^"'\s<>]+)""")
-_LOOSE_FOOTNOTE = re.compile(r"(?<!\\)\[\^([^\]\s^]+)\]")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_TAG = re.compile(r"""<[a-zA-Z](?:[^<>"']|"[^"]*"|'[^']*')*""")
+_ATTRIBUTE = re.compile(r"""\s([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+))""")
+_HTML_HEADING = re.compile(r"<h([1-6])\b[^>]*>(.*?)</h\1\s*>", re.DOTALL | re.IGNORECASE)
+_ANY_TAG = re.compile(r"<[^>]*>")
+_LOOSE_FOOTNOTE = re.compile(r"\[\^([^\]\s^]+)\]")
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9_\- ]+")
 _WORD_CATEGORIES = ("L", "M", "Nd", "Nl", "Pc")
-_FENCE = re.compile(r" {0,3}(?:> ?)*(?:[-*+] +|\d+[.)] +)? *(`{3,}|~{3,})")
+_META_OPENS = re.compile(r"---[ \t]*\r?\n")
+_META_CLOSES = re.compile(r"^(?:---|\.\.\.)[ \t]*\r?$", re.MULTILINE)
 _META_LIMIT = 2_000
+_META_DEPTH = 100
+_TOO_MUCH = "more values than frontmatter should hold"
+_NESTED = re.compile(r"^[ \t>*+\-.)0-9]+(?:```|~~~)", re.MULTILINE)
+_QUOTE = re.compile(r" {0,3}> ?")
+_ITEM = re.compile(r" {0,3}(?:[-*+]|\d{1,9}[.)])(?: {1,4}(?! )|(?= )|$)")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
 class Heading(NamedTuple):
@@ -51,7 +64,7 @@ footnote definitions, and `[^name]` that no definition made a footnote.
 """
 
 
-_FOUND_BY_TEXT = ("links", "codes")
+_PLAIN_FORM = {"links": ("](", ")"), "codes": ("`", "`")}
 
 
 class Doc:
@@ -189,6 +202,22 @@ class Anchors:
         return anchor
 
 
+def frontmatter(text: str) -> tuple[str, int, str]:
+    """Return the frontmatter of a text without a byte order mark, the offset at which the rest begins, and
+    why what began like frontmatter is none.
+
+    It begins on the first line with `---` and ends with `---` or `...`, as python-frontmatter has it. The
+    offset is 0 where there is none.
+    """
+    opened = _META_OPENS.match(text)
+    if opened is None:
+        return "", 0, ""
+    closed = _META_CLOSES.search(text, opened.end())
+    if closed is None:
+        return "", 0, "frontmatter is not closed; end it with a line that is ---"
+    return text[opened.end() : closed.start()], min(closed.end() + 1, len(text)), ""
+
+
 class Line(NamedTuple):
     """One line of a text: its 1-based number, its offset, its characters without the line ending, and
     whether it lies in fenced code (the fences included) or in the frontmatter.
@@ -202,29 +231,83 @@ class Line(NamedTuple):
 
 def lines(text: str) -> Iterator[Line]:
     """Yield the lines of `text`, knowing fenced code and frontmatter without parsing the rest."""
-    fence = ""
+    body = frontmatter(text.removeprefix("\ufeff"))[1]
+    body += bool(body) and text.startswith("\ufeff")
+    fences = _Fences(text) if "```" in text or "~~~" in text else None
     offset = 0
-    in_meta = False
+    inside = False
     for number, raw in enumerate(text.split("\n"), start=1):
         line = raw.removesuffix("\r")
-        if number == 1 and line == "---":
-            in_meta = True
-            yield Line(number, offset, line, True)
-        elif in_meta:
-            in_meta = line not in ("---", "...")
-            yield Line(number, offset, line, True)
-        elif match := _FENCE.match(line):
-            marker = match[1]
-            opens = not fence and not (marker[0] == "`" and "`" in line[match.end() :])
-            closes = fence and marker.startswith(fence) and not line.strip(" \t" + marker[0])
-            if opens:
-                fence = marker
-            elif closes:
-                fence = ""
-            yield Line(number, offset, line, bool(fence) or bool(closes))
-        else:
-            yield Line(number, offset, line, bool(fence))
+        code = inside or offset < body
+        if fences is not None and (fences.nested or line.startswith(("`", "~"))) and offset >= body:
+            code = fences.hold(line)
+            inside = bool(fences.fence)
+        yield Line(number, offset, line, code)
         offset += len(raw) + 1
+
+
+class _Fences:
+    """Follows the quotations and list items of a text, line by line: a fence ends with what it stands in."""
+
+    def __init__(self, text: str) -> None:
+        # Where no fence stands in anything, only lines that begin like one have to be held.
+        self.nested = bool(_NESTED.search(text))
+        self._containers: list[int] = []  # the width of a list item's indentation, 0 for a quotation
+        self.fence = ""
+        self._in_paragraph = False
+
+    def hold(self, line: str) -> bool:
+        """Take the next line; say whether it belongs to fenced code."""
+        if "\t" in line:
+            line = line.expandtabs(4)
+        at, kept = self._inside(line)
+        if self.fence:
+            if kept == len(self._containers):
+                match = _FENCE.match(line, at)
+                if match and match[1].startswith(self.fence) and not line[match.end() :].strip(" "):
+                    self.fence = ""
+                return True
+            self.fence = ""
+        lazy = self._in_paragraph and kept < len(self._containers)
+        opened, at = _opened(line, at)
+        match = _FENCE.match(line, at)
+        if match and match[1][0] == "`" and "`" in line[match.end() :]:
+            match = None
+        rest = line[at:].strip(" ")
+        self._in_paragraph = bool(rest) and not match and not rest.startswith("#")
+        if not (lazy and self._in_paragraph and not opened):
+            self._containers = self._containers[:kept] + opened
+        self.fence = match[1] if match else ""
+        return bool(match)
+
+    def _inside(self, line: str) -> tuple[int, int]:
+        """Return how far the open containers reach into `line`, and how many of them go on in it."""
+        at = 0
+        for kept, width in enumerate(self._containers):
+            if not width:
+                quote = _QUOTE.match(line, at)
+                if quote is None:
+                    return at, kept
+                at = quote.end()
+            elif not line[at:].strip(" "):
+                at = len(line)
+            elif line.startswith(" " * width, at):
+                at += width
+            else:
+                return at, kept
+        return at, len(self._containers)
+
+
+def _opened(line: str, at: int) -> tuple[list[int], int]:
+    """Return the containers that open in `line` from `at` on, and where their content begins."""
+    opened: list[int] = []
+    while match := _QUOTE.match(line, at) or _ITEM.match(line, at):
+        quote = match[0].lstrip(" ").startswith(">")
+        # An item whose content is code or nothing is indented by one space after its mark.
+        narrow = not match[0].endswith(" ")
+        opened.append(0 if quote else match.end() - at + narrow)
+        at = match.end()
+    return opened, at
 
 
 def line_count(text: str) -> int:
@@ -232,9 +315,19 @@ def line_count(text: str) -> int:
     return text.count("\n") + (bool(text) and not text.endswith("\n"))
 
 
-def html_anchors(html: str) -> list[str]:
-    """Return the ids and names that tags in a piece of raw HTML set."""
-    return _EXPLICIT_ANCHOR.findall(html) if "=" in html else []
+def html_anchors(html: str, anchors: Anchors) -> list[str]:
+    """Return the anchors in a piece of raw HTML: the ids and names of its tags, and those that GitHub gives
+    its headings, numbered among the other `anchors` of the document.
+    """
+    html = _COMMENT.sub("", html)
+    found = []
+    for tag in _TAG.findall(html) if "=" in html else ():
+        for key, *values in _ATTRIBUTE.findall(tag):
+            if key.lower() in ("id", "name") and any(values):
+                found.append("".join(values))
+    for _, title in _HTML_HEADING.findall(html):
+        found.append(anchors.add(unescape(_ANY_TAG.sub("", title)).strip()))
+    return found
 
 
 def is_path_like(code: str) -> bool:
@@ -247,15 +340,36 @@ def loose_footnotes(text: str) -> list[re.Match[str]]:
     return list(_LOOSE_FOOTNOTE.finditer(text)) if "[^" in text else []
 
 
+def take_back(doc: Doc, where: dict[str, list[Place]], before: list[int]) -> None:
+    """Make references of the loose footnotes that are defined after all, each in its place among the others.
+
+    `before` says for each loose one how many references stand before it. GitHub folds the case of names.
+    """
+    defined = {name.casefold() for name in doc.notes}
+    back = [n for n, name in enumerate(doc.loose) if name.casefold() in defined]
+    for moved, n in enumerate(back):
+        doc.refs.insert(before[n] + moved, doc.loose[n])
+        if where["loose"]:
+            where["refs"].insert(before[n] + moved, where["loose"][n])
+    for n in reversed(back):
+        del doc.loose[n]
+        if where["loose"]:
+            del where["loose"][n]
+
+
 def read_meta(text: str) -> tuple[dict[str, Any], str]:
     """Return frontmatter as plain data and, where it cannot be read, the problem in one line.
 
-    Dates become texts. Frontmatter of more than some thousand values (aliases that multiply) is refused.
+    Dates become texts. Frontmatter that is very deep, or of more than some thousand values once its aliases
+    are followed, is refused.
     """
     import yaml
     from frontmatter.default_handlers import YAMLHandler
 
     try:
+        # Both take many of these characters; nearly all frontmatter has few, and is not read twice.
+        if "*" in text or sum(map(text.count, "[{-?")) > _META_DEPTH or " " * _META_DEPTH in text:
+            _weigh(text)
         value = YAMLHandler().load(text)
         if value is None:
             return {}, ""
@@ -270,10 +384,38 @@ def read_meta(text: str) -> tuple[dict[str, Any], str]:
         return {}, f"frontmatter cannot be read: {error}".splitlines()[0]
 
 
+def _weigh(text: str) -> None:
+    """Raise ValueError for YAML that is too deep or, its aliases followed, too large to be loaded.
+
+    The loader calls itself for each level and copies what is merged; the events here do neither.
+    """
+    import yaml
+    from frontmatter.default_handlers import SafeLoader
+
+    total = 0
+    sizes: dict[str | None, int] = {}
+    opened: list[tuple[str | None, int]] = []
+    for event in yaml.parse(text, Loader=SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            total += sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.NodeEvent):
+            total += 1
+            sizes[event.anchor] = 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                opened.append((event.anchor, total))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            sizes[anchor] = total - before + 1
+        if len(opened) > _META_DEPTH:
+            raise ValueError("deeper than frontmatter should be")
+        if total > 2 * _META_LIMIT:  # keys count here as well
+            raise ValueError(_TOO_MUCH)
+
+
 def _plain(value: Any, budget: list[int]) -> Any:
     budget[0] -= 1
     if budget[0] < 0:
-        raise ValueError("more values than frontmatter should hold")
+        raise ValueError(_TOO_MUCH)
     if isinstance(value, dict):
         return {str(key): _plain(item, budget) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
@@ -291,14 +433,16 @@ def read(text: str) -> Doc:
         from oracle_tools.bundle.markdown_reference import read as read_reference
 
         return read_reference(text)
-    try:
-        return _Fast(text, pyromark, placed=False).doc
-    except _NeedsRanges:
-        return _Fast(text, pyromark, placed=True).doc
+    fast = _Fast(text, pyromark, placed=False)
+    return fast.doc if fast.whole else _Fast(text, pyromark, placed=True).doc
 
 
+@lru_cache(maxsize=2)
 def places(text: str) -> dict[str, list[Place]]:
-    """Return where the facts of `text` stand, by kind, in the order in which `read` lists them."""
+    """Return where the facts of `text` stand, by kind, in the order in which `read` lists them.
+
+    The answer for the last texts is kept, because findings come several a file: do not change it.
+    """
     try:
         import pyromark
     except ImportError:
@@ -311,155 +455,182 @@ def places(text: str) -> dict[str, list[Place]]:
 def place(text: str, doc: Doc, at: At) -> Place:
     """Return where one fact of `text` stands: a link's target, a code's text, else its first character.
 
-    Where a target or code stands in the text as often as `doc` has it, it is found without parsing again.
+    Where a target or code stands as often as `doc` has it in its plain form, and in no other, it is found
+    without parsing again. A byte order mark is no character of the text.
     """
-    if at.kind in _FOUND_BY_TEXT:
+    text = text.removeprefix("\ufeff")
+    if at.kind in _PLAIN_FORM:
         facts: list[str] = getattr(doc, at.kind)
         fact = facts[at.n]
-        if fact and text.count(fact) == facts.count(fact):
+        before, after = _PLAIN_FORM[at.kind]
+        plain = f"{before}{fact}{after}"
+        wanted = facts.count(fact)
+        elsewhere = text.count(fact) - text.count(f"[{fact}]") - wanted
+        if fact and text.count(plain) == wanted and not elsewhere:
             offset = -1
             for _ in range(facts[: at.n + 1].count(fact)):
-                offset = text.index(fact, offset + 1)
+                offset = text.index(plain, offset + 1)
+            offset += len(before)
             return Place(text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
     known = places(text)[at.kind]
     return known[at.n] if at.n < len(known) else Place(1, 1)
-
-
-class _NeedsRanges(Exception):
-    """The text has escaped brackets that only the raw text tells from footnotes."""
 
 
 class _Fast:
     """One pass over pyromark's events, which come in the order of the text.
 
     Ranges double the cost of a pass, and a cold check of a large tree is made of passes; so places are
-    asked for in a second pass, over the few texts in which something was found.
+    asked for in a second pass, over the few texts in which something was found. Loose footnotes are read in
+    that pass as well, because only the raw text tells `\\[^x]` from `[^x]`. Without it, `whole` says whether
+    every `[^` of the text was a footnote, so that there are none.
     """
 
     def __init__(self, text: str, pyromark: Any, placed: bool) -> None:
-        self._text = text.removeprefix("\ufeff")
+        self.doc = doc = Doc()
+        doc.size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        text = text.removeprefix("\ufeff")
+        doc.lines = line_count(text)
+        meta, start, doc.problem = frontmatter(text)
+        if start:
+            doc.meta, doc.problem = read_meta(meta)
+        self._first = text.count("\n", 0, start) + 1 if placed else 1
+        self._text = text[start:]
         if not self._text.isascii():
             self._text = self._text.encode("utf-8", "replace").decode()
         self._data = self._text.encode() if placed else b""
-        self._line, self._offset = 1, 0
-        self.placed = placed
+        self._line, self._offset = self._first, 0
+        self._where: dict[str, int] | None = None
         self.places: dict[str, list[Place]] = {kind: [] for kind in PLACED}
-        self.doc = doc = Doc()
-        doc.lines = line_count(self._text)
-        doc.size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        options = pyromark.Options
+        self._before: list[int] = []  # how many references stand before each loose one
         reader = pyromark.events_with_range if placed else pyromark.events
-        self._walk(
-            reader(
-                self._text,
-                options=options.ENABLE_TABLES
-                | options.ENABLE_FOOTNOTES
-                | options.ENABLE_STRIKETHROUGH
-                | options.ENABLE_YAML_STYLE_METADATA_BLOCKS,
-                merge_text=True,
-            )
-        )
+        events = reader(self._text, options=_options(pyromark), merge_text=True)
+        self._walk(self._ranged(events) if placed else events)
+        self.whole = placed or self._text.count("[^") == len(doc.refs) + len(doc.notes)
+        if doc.loose:
+            take_back(doc, self.places, self._before)
         doc.title = next((heading.text for heading in doc.headings if heading.level == 1), "")
 
     def _at(self, offset: int) -> Place:
         if offset < self._offset:
-            self._line, self._offset = 1, 0
+            self._line, self._offset = self._first, 0
         self._line += self._data.count(b"\n", self._offset, offset)
         self._offset = offset
         start = self._data.rfind(b"\n", 0, offset) + 1
         return Place(self._line, len(self._data[start:offset].decode("utf-8", "replace")) + 1)
 
-    def _note(self, kind: str, facts: list[str], fact: str, where: dict[str, int] | None) -> None:
+    def _ranged(self, events: Any) -> Iterator[Any]:
+        in_code = False
+        for event, self._where in events:
+            if "Text" in event:
+                if not in_code and "[^" in event["Text"]:
+                    self._loose(self._where["start"], self._where["end"])
+            elif event == {"End": "CodeBlock"}:
+                in_code = False
+            elif "Start" in event and "CodeBlock" in event["Start"]:
+                in_code = True
+            yield event
+
+    def _loose(self, start: int, end: int) -> None:
+        while start and self._data[start - 1] == ord("\\"):  # an escape stands before its text
+            start -= 1
+        raw = self._data[start:end].decode("utf-8", "replace")
+        for match in loose_footnotes(raw):
+            before = raw[: match.start()]
+            if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+                self.doc.loose.append(match[1])
+                self.places["loose"].append(self._at(start + len(before.encode())))
+                self._before.append(len(self.doc.refs))
+
+    def _note(self, kind: str, facts: list[str], fact: str) -> None:
         facts.append(fact)
-        if where is not None:
-            start, end = where["start"], where["end"]
-            inside = self._data.find(fact.encode(), start, end) if kind in _FOUND_BY_TEXT else -1
-            self.places[kind].append(self._at(inside if inside >= 0 else start))
+        if self._where is not None:
+            start, end = self._where["start"], self._where["end"]
+            if kind in _PLAIN_FORM:
+                opening = _PLAIN_FORM[kind][0]
+                inside = self._data.rfind(f"{opening}{fact}".encode(), start, end)
+                # A target in another form is where the link begins: what looks like it may be its text.
+                start = inside + len(opening) if inside >= 0 else start
+            self.places[kind].append(self._at(start))
 
     def _walk(self, events: Any) -> None:
         # This loop sees every event of every file of a cold check: it asks for the frequent ones first.
         doc, anchors = self.doc, Anchors()
-        placed = self.placed
-        where = None
-        collected: list[str] | None = None
-        before = 0
-        silent = in_meta = lead_open = False
-        may_be_loose = "[^" in self._text
+        headings, links, notes = doc.headings, doc.links, doc.notes
+        collected: list[str] | None = None  # the text of the heading or the lead, while one is open
+        held: list[str] | None = None  # the same, while an image's alternative text goes by
+        html: list[str] = []
+        before = images = notes_open = 0
+        wants_lead = lead_open = False
         for event in events:
-            if placed:
-                event, where = event  # noqa: PLW2901  it comes with its range
             if "Text" in event:
-                value = event["Text"]
                 if collected is not None:
-                    collected.append(value)
-                elif in_meta:
-                    doc.meta, doc.problem = read_meta(value)
-                if may_be_loose and "[^" in value and not silent:
-                    self._loose(value, where)
+                    collected.append(event["Text"])
             elif "Start" in event:
                 value = event["Start"]
                 if value == "Paragraph":
-                    if not doc.lead and doc.headings and collected is None:
+                    if wants_lead and collected is None and not notes_open:
                         collected, lead_open = [], True
-                elif type(value) is dict:
+                elif value.__class__ is dict:
                     ((tag, detail),) = value.items()
                     if tag == "Link" or tag == "Image":
                         target = detail["dest_url"]
                         form = detail["link_type"]
                         if form != "Email" and not (form == "Autolink" and target.startswith("mailto:")):
-                            self._note("links", doc.links, target, where)
+                            self._note("links", links, target)
+                        if tag == "Image":
+                            if not images:
+                                held, collected = collected, None
+                            images += 1
                     elif tag == "Heading":
                         collected, lead_open = [], False
-                        before = len(doc.links) + len(doc.notes)
-                        if where is not None:
-                            self.places["headings"].append(self._at(where["start"]))
-                    elif tag == "CodeBlock":
-                        silent = True
-                    elif tag == "MetadataBlock":
-                        silent = in_meta = True
+                        before = len(links) + len(notes)
+                        if self._where is not None:
+                            self.places["headings"].append(self._at(self._where["start"]))
                     elif tag == "FootnoteDefinition":
-                        self._note("notes", doc.notes, detail, where)
+                        notes_open += 1
+                        self._note("notes", notes, detail)
             elif "End" in event:
                 value = event["End"]
                 if value == "Paragraph":
                     if lead_open and collected is not None:
                         doc.lead = " ".join("".join(collected).split())
+                        wants_lead = not doc.lead
                         collected, lead_open = None, False
-                elif value == "CodeBlock":
-                    silent = False
-                elif type(value) is dict:
+                elif value.__class__ is dict:
                     if "Heading" in value and collected is not None:
-                        text = "".join(collected).strip()
+                        text = "".join(collected)
                         level = int(value["Heading"][1:])
-                        doc.headings.append(Heading(level, text, anchors.add(text), before))
+                        headings.append(Heading(level, text.strip(), anchors.add(text), before))
+                        wants_lead = not doc.lead
                         collected = None
-                    elif "MetadataBlock" in value:
-                        silent = in_meta = False
+                elif value == "HtmlBlock":
+                    doc.anchors += html_anchors("".join(html), anchors)
+                    html.clear()
+                elif value == "Image":
+                    images -= 1
+                    if not images:
+                        collected = held
+                elif value == "FootnoteDefinition":
+                    notes_open -= 1
             elif "Code" in event:
                 value = event["Code"]
                 if collected is not None:
                     collected.append(value)
                 if ("/" in value or "." in value) and is_path_like(value):
-                    self._note("codes", doc.codes, value, where)
+                    self._note("codes", doc.codes, value)
             elif "FootnoteReference" in event:
-                self._note("refs", doc.refs, event["FootnoteReference"], where)
-            elif "Html" in event or "InlineHtml" in event:
-                doc.anchors += html_anchors(event.get("Html") or event["InlineHtml"])
+                self._note("refs", doc.refs, event["FootnoteReference"])
+            elif "Html" in event:
+                html.append(event["Html"])
+            elif "InlineHtml" in event:
+                doc.anchors += html_anchors(event["InlineHtml"], anchors)
             elif collected is not None and (event == "SoftBreak" or event == "HardBreak"):
                 collected.append(" ")
 
-    def _loose(self, value: str, where: dict[str, int] | None) -> None:
-        # Escapes are gone from the value; only the raw text tells `\\[^x]` from `[^x]`.
-        if where is None:
-            if all(f"\\[^{match[1]}" not in self._text for match in loose_footnotes(value)):
-                self.doc.loose.extend(match[1] for match in loose_footnotes(value))
-                return
-            raise _NeedsRanges
-        raw = self._data[where["start"] : where["end"]].decode("utf-8", "replace")
-        for match in loose_footnotes(raw):
-            offset = where["start"] + len(raw[: match.start()].encode())
-            self.doc.loose.append(match[1])
-            self.places["loose"].append(self._at(offset))
+
+def _options(pyromark: Any) -> Any:
+    options = pyromark.Options
+    return options.ENABLE_TABLES | options.ENABLE_FOOTNOTES | options.ENABLE_STRIKETHROUGH
 
 
 def blocks(text: str) -> list[str]:
@@ -473,13 +644,14 @@ def blocks(text: str) -> list[str]:
         from oracle_tools.bundle.markdown_reference import blocks as reference_blocks
 
         return reference_blocks(text)
-    options = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_FOOTNOTES
-    options |= pyromark.Options.ENABLE_YAML_STYLE_METADATA_BLOCKS
-    kinds: list[str] = []
+    text = text.removeprefix("\ufeff")
+    start = frontmatter(text)[1]
+    kinds = ["MetadataBlock"] if start else []
     depth = 0
-    for event in pyromark.events(text, options=options):
+    events: Any = pyromark.events(text[start:], options=_options(pyromark))
+    for event in events:
         if not isinstance(event, dict):
-            if event == "Rule":
+            if event == "Rule" and not depth:
                 kinds.append("Rule")
         elif "Start" in event:
             if not depth:

@@ -48,7 +48,7 @@ def fill(text: str, name: str, content: str) -> str:
     """
     region = regions(text)[name]
     newline = "\r\n" if text[: region.start].endswith("\r\n") else "\n"
-    content = content.strip("\n")
+    content = content.replace("\r\n", "\n").strip("\n")
     body = f"{content}\n".replace("\n", newline) if content else ""
     return text[: region.start] + body + text[region.end :]
 

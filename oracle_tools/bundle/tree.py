@@ -6,8 +6,10 @@ exist in `scan`, in reading a file, and in `edits.apply`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +17,7 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import NamedTuple
 
 from oracle_tools.bundle import layout, markdown
-from oracle_tools.bundle.edits import Edit, Move, Write
+from oracle_tools.bundle.edits import WORK, Edit, Move, Write, recover
 from oracle_tools.bundle.errors import OracleError, shown
 from oracle_tools.bundle.layout import INDEX, SKILL, SOURCE_CODEBASES, SOURCE_DOCUMENTS, Config
 from oracle_tools.bundle.markdown import At, Doc, Place
@@ -84,7 +86,10 @@ def resolve(path: str, target: str) -> str | None:
 
 
 class Tree:
-    """The paths of a bundle and, on demand, the text and facts of each Markdown file."""
+    """The paths of a bundle and, on demand, the text and facts of each Markdown file.
+
+    `scanned` is the clock in ns before the first of the entries was looked at.
+    """
 
     def __init__(
         self,
@@ -98,7 +103,9 @@ class Tree:
         self.config = config
         self.root = root
         self.name = name or config.name or (root.name if root else "")
+        self.scanned = time.time_ns()
         self._texts = dict(texts or {})
+        self._origins: dict[str, str] = {}  # where the disk has what edits would move
         self._loaded: dict[str, str] = {}
         self._docs: dict[str, Doc] = {}
         self._earlier: Mapping[str, Sequence[str]] | None = None
@@ -141,6 +148,20 @@ class Tree:
             if entry.kind == FOLDER:
                 children.setdefault(path, [])
         return children
+
+    def left_out(self, path: str) -> bool:
+        """Say whether something lies at `path` on the disk that `scan` leaves out: hidden, or built.
+
+        What was asked is noted in `memo`, because no entry shows when the answer changes.
+        """
+        parts = path.split("/")
+        skipped = any(not _kept("/".join(parts[: n + 1]), part) for n, part in enumerate(parts))
+        there = skipped and self.root is not None and os.path.lexists(f"{self.root}/{path}")
+        if skipped and self.root is not None:
+            asked = self.memo.setdefault(Tree.left_out, {})
+            assert isinstance(asked, dict)
+            asked[path] = there
+        return there
 
     def files(self, folder: str) -> list[str]:
         """Return the Markdown files directly in `folder`, sorted."""
@@ -212,7 +233,7 @@ class Tree:
 
     def is_exempt(self, path: str) -> bool:
         """Say whether `path` is a document about the project, or the humor file."""
-        return name(path).partition(".")[0] in layout.EXEMPT_STEMS or path == self.config.humor
+        return name(path).partition(".")[0].upper() in layout.EXEMPT_STEMS or path == self.config.humor
 
     @cached_property
     def documents(self) -> list[str]:
@@ -276,7 +297,7 @@ class Tree:
     def _disk(self, path: str) -> str:
         if self.root is None or not self.is_file(path):
             raise Unreadable(f"{shown(path)}: no such file")
-        return f"{self.root}/{path}"
+        return f"{self.root}/{self._origins.get(path, path)}"
 
     def doc(self, path: str) -> Doc:
         """Return the facts of the Markdown file at `path`; of an unreadable one, those of an empty text."""
@@ -326,33 +347,42 @@ class Tree:
         """Return the tree as it is when `edits` have been carried out; this one stays as it is."""
         entries = dict(self.entries)
         texts = dict(self._texts)
-        moved: dict[str, str] = {}
+        origins = dict(self._origins)
         for edit in edits:
             if isinstance(edit, Write):
                 entries[edit.path] = Entry(FILE, len(edit.text.encode("utf-8", "surrogateescape")))
                 texts[edit.path] = edit.text
-                above = parent(edit.path)
-                while above and above not in entries:
-                    entries[above] = Entry(FOLDER)
-                    above = parent(above)
+                _with_folders(entries, edit.path)
                 continue
             for path in [p for p in entries if p == edit.path or p.startswith(edit.path + "/")]:
-                entry = entries.pop(path)
-                text = texts.pop(path, None)
+                entry, text, origin = entries.pop(path), texts.pop(path, None), origins.pop(path, path)
                 if isinstance(edit, Move):
                     target = edit.to + path[len(edit.path) :]
-                    if text is None and entry.kind == FILE and path.endswith(".md"):
-                        text = self.text(moved.get(path, path))
+                    if text is None and self.root and entry.kind == FILE and path.endswith(".md"):
+                        # Read now, it is at hand when the disk has been changed as well.
+                        with contextlib.suppress(Unreadable):
+                            text = read_text(self.root / origin, path)
                     entries[target] = entry
-                    moved[target] = moved.get(path, path)
+                    origins[target] = origin
                     if text is not None:
                         texts[target] = text
+            if isinstance(edit, Move):
+                _with_folders(entries, edit.to)
         tree = Tree(dict(sorted(entries.items())), self.config, self.root, texts, self.name)
+        tree.scanned = self.scanned
         tree._earlier = self._earlier
+        tree._origins = origins
         for path, doc in self._docs.items():
             if entries.get(path) == self.entries.get(path) and texts.get(path) == self._texts.get(path):
                 tree.adopt(path, doc)
         return tree
+
+
+def _with_folders(entries: dict[str, Entry], path: str) -> None:
+    above = parent(path)
+    while above and above not in entries:
+        entries[above] = Entry(FOLDER)
+        above = parent(above)
 
 
 def read_text(path: Path | str, shown_as: str = "") -> str:
@@ -377,8 +407,10 @@ def read_text(path: Path | str, shown_as: str = "") -> str:
 def scan(root: Path, config: Config | None = None) -> Tree:
     """Return the tree below `root`. Symbolic links are noted, not followed.
 
-    Raises OracleError where `root` itself cannot be listed.
+    Where a process was killed while it changed the bundle, that is undone first. Raises OracleError where it
+    cannot be, and where `root` itself cannot be listed.
     """
+    now = time.time_ns()
     entries: dict[str, Entry] = {}
     stack = [""]
     while stack:
@@ -395,6 +427,8 @@ def scan(root: Path, config: Config | None = None) -> Tree:
         with listed:
             for item in listed:
                 path = prefix + item.name
+                if item.name.startswith(WORK) and not folder and recover(root):
+                    return scan(root, config)
                 if item.name.startswith(".oracle-") or not (codebases or _kept(path, item.name)):
                     continue
                 entry = _entry(item)
@@ -405,7 +439,9 @@ def scan(root: Path, config: Config | None = None) -> Tree:
                     stack.append(path)
     if config is None:
         config = layout.read_config(root)
-    return Tree(dict(sorted(entries.items())), config, root)
+    tree = Tree(dict(sorted(entries.items())), config, root)
+    tree.scanned = now
+    return tree
 
 
 def glance(root: Path, config: Config, paths: Iterable[str]) -> Tree:

@@ -11,6 +11,7 @@ from oracle_tools.bundle.cache import Cache
 from oracle_tools.bundle.diff import difference as diff
 from oracle_tools.bundle.edits import Edit, apply, touched
 from oracle_tools.bundle.errors import OracleError, shown
+from oracle_tools.bundle.lock import locked
 from oracle_tools.bundle.tree import Tree, scan
 from oracle_tools.check import run
 from oracle_tools.check.render import FORMATS, Report
@@ -56,9 +57,10 @@ def difference(root: Path, asked: Asked) -> str:
 def repair(root: Path, asked: Asked) -> Iterator[str]:
     """Mend what can be mended on the disk; yield a line for each changed path."""
     changed: dict[str, None] = {}
-    for batch in _mending(scan(root), asked):
-        apply(root, batch)
-        changed |= dict.fromkeys(touched(batch))
+    with locked(root):
+        for batch in _mending(scan(root), asked):
+            apply(root, batch)
+            changed |= dict.fromkeys(touched(batch))
     for path in changed:
         yield f"mended {shown(path)}"
     if changed:

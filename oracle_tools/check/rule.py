@@ -119,7 +119,7 @@ class Rule:
             problem.line,
             problem.column,
             problem.message,
-            self.fixable,
+            bool(problem.fix),
             problem.fix,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,18 @@ def check(tree: Tree, cache: Cache | None = None, head: str = "") -> list[Findin
     answer = cache.answer("check", mark)
     if answer is not None:
         try:
-            return [_revived(*row) for row in json.loads(answer)]
-        except (ValueError, KeyError, TypeError):
+            beyond, rows = json.loads(answer)
+            if all(tree.left_out(path) == there for path, there in beyond.items()):
+                return [_revived(*row) for row in rows]
+        except (ValueError, KeyError, TypeError, AttributeError):
             pass  # a damaged answer is no answer
     findings = _kept(tree.config.ignores, _run(tree, _notes(tree, cache)))
-    cache.keep(tree, "check", mark, json.dumps([_row(finding) for finding in findings]))
+    cache.keep(
+        tree,
+        "check",
+        mark,
+        json.dumps([tree.memo.get(Tree.left_out, {}), [_row(finding) for finding in findings]]),
+    )
     return findings
 
 
@@ -172,7 +180,7 @@ def _examined(tree: Tree, paths: Iterable[str]) -> list[tuple[str, str, str, str
         if page is None:
             rows.append((path, "", "", "[]"))
             continue
-        notes = [[f.code, f.line, f.column, f.message] for f in _judge(tree, page)]
+        notes = [[f.code, f.line, f.column, f.message, f.fixable] for f in _judge(tree, page)]
         rows.append((path, *page.doc.to_row(), json.dumps(notes)))
         tree.forget(path)
     return rows
@@ -209,8 +217,9 @@ class _Share(Tree):
         return self.roles[path]
 
 
-def _noted(path: str, code: str, line: int, column: int, message: str) -> Finding:
-    return _rules()[code].finding(Problem(path, message, line, column))
+def _noted(path: str, code: str, line: int, column: int, message: str, fixable: bool) -> Finding:
+    finding = _rules()[code].finding(Problem(path, message, line, column))
+    return replace(finding, fixable=fixable)  # the fix itself is not kept: mending reads the file anyway
 
 
 def _row(finding: Finding) -> list[object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from oracle_tools.bundle import layout
 from oracle_tools.bundle.edits import Write
 from oracle_tools.bundle.errors import OracleError, shown
 from oracle_tools.bundle.layout import FILES_REGION, FOLDERS_REGION, INDEX, ROUTES_REGION, SKILL
-from oracle_tools.bundle.markdown import Doc, read
-from oracle_tools.bundle.regions import fill, marks, regions
+from oracle_tools.bundle.markdown import read
+from oracle_tools.bundle.regions import Region, fill, marks, regions
 from oracle_tools.bundle.tree import Tree, Unreadable, name, parent
 
 HUMOR_ROW = "The jokes of this oracle, one a paragraph; `oracle joke` reads and adds."
@@ -72,8 +72,16 @@ def stale_regions(tree: Tree, path: str) -> list[tuple[str, int, Write]]:
 
 
 def needs_index(tree: Tree) -> list[str]:
-    """Return the folders that an INDEX.md belongs into: the top, and those with Markdown in or below."""
+    """Return the folders that an INDEX.md belongs into: the top, and those with something to list.
+
+    That is knowledge, the humor file, or an INDEX.md, in the folder or below. A README.md alone is nothing.
+    """
     return _indexer(tree).folders
+
+
+def regions_of(tree: Tree, path: str) -> Mapping[str, Region]:
+    """Return the regions of the index or SKILL.md at `path`; none where it cannot be read."""
+    return _indexer(tree).regions(path)
 
 
 def _indexer(tree: Tree) -> _Indexer:
@@ -86,12 +94,13 @@ def _indexer(tree: Tree) -> _Indexer:
 class _Indexer:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self._filled: set[str] = set()
+        filled: set[str] = set()
         for path in tree.documents:
-            while path and (path := parent(path)) not in self._filled:
-                self._filled.add(path)
-        self.folders = ["", *(f for f in tree.indexed_folders if f in self._filled)]
-        self._created: dict[str, Doc] = {}
+            if tree.is_knowledge(path) or name(path).lower() == INDEX.lower() or path == tree.config.humor:
+                while path and (path := parent(path)) not in filled:
+                    filled.add(path)
+        self.folders = ["", *(f for f in tree.indexed_folders if f in filled)]
+        self._listed = {*self.folders, *(f for f in tree.codebases if f in filled)}
 
     @cached_property
     def writes(self) -> list[Write]:
@@ -100,39 +109,49 @@ class _Indexer:
             path = f"{folder}/{INDEX}".lstrip("/")
             if self.tree.is_file(path):
                 edits += self._refreshed(path)
-            elif not self._lowercase_index(folder):
-                text = self._whole(folder)
-                self._created[path] = read(text)
+            elif not self._is_taken(folder) and (text := self._whole(folder)) is not None:
                 edits.append(Write(path, text, new=True))
         if self.tree.is_file(SKILL):
             edits += self._refreshed(SKILL)
         return sorted(edits, key=lambda edit: edit.path)
 
     @cache  # noqa: B019  an indexer lives as long as its tree
-    def stale(self, path: str) -> list[tuple[str, int, Write]]:
+    def regions(self, path: str) -> Mapping[str, Region]:
         try:
-            text = self.tree.text(path)
+            return regions(self.tree.text(path))
         except Unreadable:
-            return []
-        present = regions(text)
+            return {}
+
+    @cache  # noqa: B019
+    def stale(self, path: str) -> list[tuple[str, int, Write]]:
+        present = self.regions(path)
         if not present:
             return []
         stale = []
-        filled = text
+        filled = text = self.tree.text(path)
+        plain = "\r" not in text
         for region, content in self._contents(path).items():
             if region in present:
+                here = present[region]
+                if plain and text[here.start : here.end] == (content and f"{content}\n"):
+                    continue  # as it nearly always is; filling would read the text once more
                 before, filled = filled, fill(filled, region, content)
                 if filled != before:
-                    stale.append((region, present[region].line))
+                    stale.append((region, here.line))
         write = Write(path, filled)
         return [(region, line, write) for region, line in stale]
 
     def _refreshed(self, path: str) -> list[Write]:
         return [write for _, _, write in self.stale(path)[:1]]
 
-    def _lowercase_index(self, folder: str) -> bool:
-        """Say whether a hand-written index only has the wrong case: it is renamed, not buried."""
-        return any(name(path).lower() == INDEX.lower() for path in self.tree.files(folder))
+    def _is_taken(self, folder: str) -> bool:
+        """Say whether something else stands for INDEX.md: a link, or an index that only has the wrong case.
+
+        The one is not written through, and the other is renamed, not buried.
+        """
+        return f"{folder}/{INDEX}".lstrip("/") in self.tree.entries or any(
+            name(path).lower() == INDEX.lower() for path in self.tree.files(folder)
+        )
 
     def _contents(self, path: str) -> dict[str, str]:
         # None stands for a table that cannot be made, because a row cannot be read.
@@ -159,19 +178,16 @@ class _Indexer:
     def _folders(self, folder: str) -> str | None:
         rows = []
         children = self.tree.folders(folder)
+        files = {child: INDEX for child in children if child in self._listed}
         if not folder:
             special = (layout.INGEST, layout.INGEST_AUTO)
-            children = [f for f in children if f in self.folders or (f in special and f in self._filled)]
+            files |= {f: "README.md" for f in special if self.tree.is_file(f"{f}/README.md")}
         for child in sorted(children, key=_order):
-            if child not in self._filled or not (
-                child in self.folders or child in self.tree.codebases or not folder
-            ):
-                continue
-            file = INDEX if child in self.folders or child in self.tree.codebases else "README.md"
-            about = self._about(f"{child}/{file}")
-            if about is None:
-                return None
-            rows.append((_link(f"{name(child)}/", f"{name(child)}/{file}"), about))
+            if child in files:
+                about = self._about(f"{child}/{files[child]}")
+                if about is None:
+                    return None
+                rows.append((_link(f"{name(child)}/", f"{name(child)}/{files[child]}"), about))
         return _table(("Folder", "Description"), rows)
 
     def _routes(self) -> str | None:
@@ -192,15 +208,29 @@ class _Indexer:
         )
 
     def _about(self, path: str) -> str | None:
-        doc = self._created.get(path) or (self.tree.doc(path) if self.tree.is_file(path) else Doc())
+        """Return what the file at `path` says it is about, or None where it cannot be read or made."""
+        folder = parent(path)
+        if self.tree.is_file(path):
+            doc = self.tree.doc(path)
+        elif folder in self._listed and not self._is_taken(folder):
+            text = self._whole(folder)
+            if text is None:
+                return None
+            doc = read(text)
+        else:
+            return ""
         return None if doc.problem else doc.description or doc.lead
 
-    def _whole(self, folder: str) -> str:
+    @cache  # noqa: B019
+    def _whole(self, folder: str) -> str | None:
+        """Return a new INDEX.md, or None where a table of it cannot be made."""
         title = _title(folder) if folder else (_title(self.tree.name) or "Index")
         parts = [f"# {title}\n", f"**What this oracle knows about {title.lower()}.**\n"]
         if not folder:
             parts[1] = "**What this oracle knows, folder by folder.**\n"
-        files, folders = self._files(folder) or "", self._folders(folder) or ""
+        files, folders = self._files(folder), self._folders(folder)
+        if files is None or folders is None:
+            return None
         if files or not folders:
             parts.append(f"## Files\n\n{marks(FILES_REGION, files)}")
         if folders:
@@ -215,7 +245,7 @@ def _title(folder: str) -> str:
 
 def _order(path: str) -> tuple[list[tuple[bool, int, str]], str]:
     """Sort key: digits compare as numbers, everything else by code point, whatever the locale."""
-    pieces = [(not p.isdigit(), int(p) if p.isdigit() else 0, p) for p in _NUMBER.split(name(path)) if p]
+    pieces = [(not p.isdecimal(), int(p) if p.isdecimal() else 0, p) for p in _NUMBER.split(name(path)) if p]
     return pieces, path
 
 

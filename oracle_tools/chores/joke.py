@@ -6,6 +6,7 @@ import itertools
 import random
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from oracle_tools.bundle.edits import Write
@@ -20,6 +21,8 @@ _TIMESTAMP = re.compile(
     rf"{_ISO_DATE}[T ]\d{{1,2}}:\d{{2}}|^[\[(]?{_ISO_DATE}\b|\b{_ISO_DATE}[\])]?$|^[\[(]?\d{{1,2}}:\d{{2}}"
 )
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+_KEY = re.compile(r"[\w-]+:")
+_HEADING = re.compile(r"#{1,6}(?:[ \t]|$)")
 _REFUSED_BLOCKS = {
     "Heading": "a heading",
     "List": "a list",
@@ -44,10 +47,14 @@ class Joke(NamedTuple):
 def jokes(text: str) -> list[Joke]:
     """Return the jokes of a humor file, in order.
 
-    The preface is everything up to the first line `---`; without one, the headings at the top.
+    The preface is everything up to the first line `---` after the frontmatter, if there is one; without it,
+    the headings at the top.
     """
     rows = text.split("\n")
-    start = next((i + 1 for i, row in enumerate(rows) if row.strip() == PREFACE_ENDS), 0)
+    ends = [i + 1 for i, row in enumerate(rows) if row.rstrip() == PREFACE_ENDS]
+    has_meta = len(ends) > 1 and ends[0] == 1 and bool(_KEY.match(rows[1]))
+    begins, ends = (ends[1], ends[2:]) if has_meta else (0, ends)
+    start = ends[0] if ends else begins
     found: list[Joke] = []
     paragraph: list[str] = []
     for number, row in enumerate([*rows[start:], ""], start=start + 1):
@@ -55,7 +62,7 @@ def jokes(text: str) -> list[Joke]:
         if line:
             paragraph.append(line)
         elif paragraph:
-            if found or start or not paragraph[0].startswith("#"):
+            if found or ends or not _HEADING.match(paragraph[0]):
                 found.append(Joke("\n".join(paragraph), number - len(paragraph)))
             paragraph = []
     return found
@@ -98,10 +105,25 @@ def add(tree: Tree, joke: str) -> list[Write]:
     text = tree.text(path) if tree.is_file(path) else f"# Humor sense\n\n{PREFACE_ENDS}\n"
     if any(_same(joke, known.text) for known in jokes(text)):
         raise OracleError("not stored: I know that one already")
+    return [Write(path, _appended(text, joke))]
+
+
+def merged(theirs: str, ours: str) -> str:
+    """Return `theirs` with the jokes of `ours` that it does not have appended: two clones both learned."""
+    known = {tuple(joke.text.split()) for joke in jokes(theirs)}
+    text = theirs
+    for joke in jokes(ours):
+        if tuple(joke.text.split()) not in known:
+            text = _appended(text, joke.text)
+    return text
+
+
+def _appended(text: str, joke: str) -> str:
+    """Return `text` with `joke` after it, exactly one blank line before and after where `text` allows it."""
     newline = "\r\n" if "\r\n" in text else "\n"
     ends = text.replace("\r\n", "\n")
     before = "" if not ends or ends.endswith("\n\n") else "\n" if ends.endswith("\n") else "\n\n"
-    return [Write(path, text + f"{before}{joke}\n\n".replace("\n", newline))]
+    return text + f"{before}{joke}\n\n".replace("\n", newline)
 
 
 def _same(one: str, other: str) -> bool:
@@ -135,22 +157,36 @@ def message(joke: str) -> str:
     return f"Add joke to humor sense: {' '.join(joke.split()[:5])}..."
 
 
+def told(tree: Tree) -> Sequence[str]:
+    """Return the committed versions of the humor file, oldest first; git is asked once."""
+    found = tree.memo.get(told)
+    if found is None:
+        found = tree.memo[told] = tuple(tree.earlier(humor_file(tree)))
+    assert isinstance(found, tuple)
+    return found
+
+
 def broken_history(tree: Tree) -> str:
-    """Return where an earlier version of the humor file is not the beginning of the next, or ""."""
+    """Return where an earlier version of the humor file is not the beginning of the next, or "".
+
+    A file that is gone is an empty one, and a joke that goes on is another joke.
+    """
     path = humor_file(tree)
-    versions = [*tree.earlier(path)]
-    if tree.is_file(path):
-        versions.append(tree.text(path))
+    committed = told(tree)
+    versions = [*committed, tree.text(path) if tree.is_file(path) else ""] if committed else []
     for number, (old, new) in enumerate(itertools.pairwise(versions), start=1):
+        which = "the file on the disk" if number == len(committed) else f"version {number + 1}"
         if not new.startswith(old):
-            line = next(
-                (
-                    n
-                    for n, (a, b) in enumerate(zip(old.split("\n"), new.split("\n"), strict=False), 1)
-                    if a != b
-                ),
-                min(old.count("\n"), new.count("\n")) + 1,
-            )
-            which = "the file on the disk" if number == len(versions) - 1 else f"version {number + 1}"
+            pairs = enumerate(zip(old.split("\n"), new.split("\n"), strict=False), 1)
+            last = min(old.count("\n"), new.count("\n")) + 1
+            line = next((n for n, (a, b) in pairs if a != b), last)
             return f"line {line} of version {number} was changed or removed in {which}"
+        # The bytes are the same so far. Where a blank line ends them, so are the jokes, unless a line that
+        # ends the preface follows: only the other histories are worth reading both texts.
+        if old.endswith(("\n\n", "\n\r\n")) and PREFACE_ENDS not in new[len(old) :]:
+            continue
+        now = jokes(new)
+        for n, joke in enumerate(jokes(old)):
+            if now[n : n + 1] != [joke]:
+                return f"the joke at line {joke.line} of version {number} reads otherwise in {which}"
     return ""

@@ -3,6 +3,7 @@
 from oracle_tools.check.rule import RULES
 from oracle_tools.check.rules import (
     bundle,
+    citations,
     codebases,
     humor,
     indexes,
@@ -11,12 +12,15 @@ from oracle_tools.check.rules import (
     naming,
     plans,
     pollination,
+    quotations,
+    refuted,
     structure,
 )
 
 __all__ = [
     "RULES",
     "bundle",
+    "citations",
     "codebases",
     "humor",
     "indexes",
@@ -25,5 +29,7 @@ __all__ = [
     "naming",
     "plans",
     "pollination",
+    "quotations",
+    "refuted",
     "structure",
 ]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from oracle_tools.bundle.errors import shown
 from oracle_tools.bundle.layout import MARKETPLACE, PLUGIN, ROUTES_REGION, SKILL
 from oracle_tools.bundle.regions import regions
 from oracle_tools.bundle.tokens import estimate
@@ -18,6 +19,7 @@ SKILL_KEYS = ("name", "description", "license", "compatibility", "metadata", "al
 LINE_LIMIT = 500
 TOKEN_LIMIT = 5_000
 DESCRIPTION_LIMIT = 1_024
+COMPATIBILITY_LIMIT = 500
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _VERSION = re.compile(r"""^__version__ = ["']([^"']+)["']""", re.MULTILINE)
@@ -42,7 +44,9 @@ def skill_frontmatter(page: Page) -> Iterator[Problem]:
     for key in sorted(set(meta) - set(SKILL_KEYS)):
         yield page.problem(f"unknown key {key}; allowed are {', '.join(SKILL_KEYS)}")
     name, description = meta.get("name"), meta.get("description")
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 64:
+    if name in (None, ""):
+        yield page.problem("no name; give the skill one, lower-case words joined by hyphens")
+    elif not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 64:
         yield page.problem("name must be lower-case words joined by hyphens, at most 64 characters")
     elif page.config.name and name != page.config.name:
         yield page.problem(f"name is {name}, the configuration says {page.config.name}; make them one")
@@ -53,6 +57,8 @@ def skill_frontmatter(page: Page) -> Iterator[Problem]:
     for key in ("license", "compatibility", "allowed-tools"):
         if key in meta and not isinstance(meta[key], str):
             yield page.problem(f"{key} must be one text")
+    if isinstance(text := meta.get("compatibility"), str) and len(text) > COMPATIBILITY_LIMIT:
+        yield page.problem(f"compatibility has {len(text):,} characters, over {COMPATIBILITY_LIMIT}; cut it")
     metadata = meta.get("metadata", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         yield page.problem("metadata must be a table of texts")
@@ -98,39 +104,56 @@ def plugin_mismatch(tree: Tree) -> Iterator[Problem]:
     Good: one name and one version everywhere
     """
     name = tree.doc(SKILL).meta.get("name") if tree.is_file(SKILL) else None
+    version = _version(tree)
     plugin, problem = _json(tree, PLUGIN)
     if problem:
         yield Problem(PLUGIN, problem)
-    if isinstance(plugin, dict):
+    if plugin is not None:
         if name and plugin.get("name") != name:
-            yield Problem(PLUGIN, f"name is not {name}, the one in {SKILL}")
-        version = _version(tree)
+            yield Problem(PLUGIN, f"{_now(plugin, 'name')}, {SKILL} says {name}; make them one")
         if version and plugin.get("version") != version:
-            yield Problem(PLUGIN, f"version is not {version}, the one of the tools")
+            yield Problem(PLUGIN, f"{_now(plugin, 'version')}, the tools are {version}; make them one")
     market, problem = _json(tree, MARKETPLACE)
     if problem:
         yield Problem(MARKETPLACE, problem)
-    if isinstance(market, dict) and name:
-        plugins = market.get("plugins")
-        names = [p.get("name") for p in plugins if isinstance(p, dict)] if isinstance(plugins, list) else []
-        if name not in names:
-            yield Problem(MARKETPLACE, f"lists no plugin {name}, the name in {SKILL}")
+    if market is not None and name:
+        listed = market.get("plugins")
+        plugins = [p for p in listed if isinstance(p, dict)] if isinstance(listed, list) else []
+        ours = [p for p in plugins if p.get("name") == name]
+        if not ours:
+            yield Problem(MARKETPLACE, f"lists no plugin {name}, the name in {SKILL}; list it")
+        for entry in ours:
+            if version and entry.get("version", version) != version:
+                what = _now(entry, "version")
+                yield Problem(MARKETPLACE, f"{name}: {what}, the tools are {version}; make them one")
 
 
-def _json(tree: Tree, path: str) -> tuple[Any, str]:
+def _now(table: dict[str, Any], key: str) -> str:
+    """Say what a table has for `key`, in one short line."""
+    value = table.get(key)
+    return f"no {key}" if value is None else f"{key} is {shown(value)[:80]}"
+
+
+def _json(tree: Tree, path: str) -> tuple[dict[str, Any] | None, str]:
+    """Return the table that a JSON file holds, or what is wrong with it."""
     if not tree.is_file(path):
         return None, ""
     try:
-        return json.loads(tree.text(path)), ""
+        value = json.loads(tree.text(path))
     except (ValueError, RecursionError) as error:
         return None, f"not JSON ({error}); mend it"
     except Unreadable as error:
         return None, str(error)
+    return (value, "") if isinstance(value, dict) else (None, "not a JSON object; write one, {…}")
 
 
 def _version(tree: Tree) -> str:
+    """Return the version of the tools in the bundle, or "" where they are not there or cannot be read."""
     path = "oracle_tools/__init__.py"
-    match = _VERSION.search(tree.text(path)) if tree.is_file(path) else None
+    try:
+        match = _VERSION.search(tree.text(path)) if tree.is_file(path) else None
+    except Unreadable:
+        return ""
     return match[1] if match else ""
 
 

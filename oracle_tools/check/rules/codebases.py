@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 from oracle_tools.bundle.edits import Delete
 from oracle_tools.bundle.layout import INDEX, PIN_KEYS, SOURCE_CODEBASES
@@ -49,7 +50,8 @@ def codebase_without_index(tree: Tree) -> Iterator[Problem]:
 def unpinned_codebase(tree: Tree) -> Iterator[Problem]:
     """A codebase's INDEX.md pins it: upstream, commit, tree, license, retrieved.
 
-    Citations are of a commit; without it nobody can open them.
+    It has a description and keywords too, like any file that an index lists. Citations are of a commit;
+    without it nobody can open them.
 
     Bad: no `commit`, or `commit: main`
     Good: `commit: 3adf61e154c3fe3fca428ad6bc3818b27a3b8291`
@@ -59,6 +61,8 @@ def unpinned_codebase(tree: Tree) -> Iterator[Problem]:
         if not tree.is_file(path):
             continue
         doc = tree.doc(path)
+        if doc.unreadable:
+            continue
         if doc.problem:
             yield Problem(path, f"{doc.problem}; mend the frontmatter")
             continue
@@ -67,5 +71,12 @@ def unpinned_codebase(tree: Tree) -> Iterator[Problem]:
             pattern, form = _FORMS.get(key, (None, ""))
             if value in (None, "", []):
                 yield Problem(path, f"the pin has no {key}; add it")
-            elif pattern and not pattern.fullmatch(str(value)):
+            elif pattern and not (pattern.fullmatch(str(value)) and (key != "retrieved" or _is_date(value))):
                 yield Problem(path, f"{key} is not {form}; mend it")
+
+
+def _is_date(value: object) -> bool:
+    try:
+        return bool(date.fromisoformat(str(value)))
+    except ValueError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -10,28 +11,33 @@ from oracle_tools.bundle.layout import INDEX, SOURCE_CODEBASES
 from oracle_tools.bundle.tree import Tree, name, parent
 from oracle_tools.check.rule import Problem, Severity, tree_rule
 
-_NUMBER = re.compile(r"(\d+)-")
+_NUMBER = re.compile(r"\d+-")
+_ORDER = re.compile(r"(\d{1,3})-")
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}\.md$")
 _DATED_ADDITION = re.compile(r"\d+-\d+-[a-z0-9]+(?:-[a-z0-9]+)*-\d{4}-\d{2}-\d{2}\.md$")
 _KEBAB_FILE = re.compile(r"(?:\d+-)?[a-z0-9]+(?:[-.][a-z0-9]+)*\.md$")
 _KEBAB_FOLDER = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*$")
+_GAPS_SHOWN = 5
 
 
 def _numbers(tree: Tree) -> Iterator[tuple[str, dict[int, list[str]]]]:
-    """Yield each folder that orders its children by number, with its numbered children by number."""
+    """Yield each folder that orders its children by number, with its numbered children by number.
+
+    A number of four digits or more is a year or a timestamp and orders nothing.
+    """
     for folder in [*tree.knowledge_folders, *tree.source_folders]:
         if folder.split("/")[0] == SOURCE_CODEBASES:
             continue
         numbered: dict[int, list[str]] = {}
         for path in tree.files(folder):
-            match = _NUMBER.match(name(path))
+            match = _ORDER.match(name(path))
             if match and tree.is_knowledge(path) and not _DATED_ADDITION.match(name(path)):
                 numbered.setdefault(int(match[1]), []).append(path)
         yield folder, numbered
     # The codebases of all sides share one sequence of numbers.
     shared: dict[int, list[str]] = {}
     for path in tree.codebases:
-        match = _NUMBER.match(name(path))
+        match = _ORDER.match(name(path))
         if match:
             shared.setdefault(int(match[1]), []).append(path)
     yield SOURCE_CODEBASES, shared
@@ -76,14 +82,15 @@ def unnumbered_file(tree: Tree) -> Iterator[Problem]:
 def shared_number(tree: Tree) -> Iterator[Problem]:
     """Two files of a folder bear the same number.
 
-    Their order is then an accident. Dated additions (`PARENT-SUB-topic-YYYY-MM-DD.md`) are legal.
+    Their order is then an accident. Dated additions are legal: `PARENT-SUB-topic-YYYY-MM-DD.md`, and
+    `PARENT-topic-YYYY-MM-DD.md` beside the one file without a date whose number they bear.
 
     Bad: `03-lora.md` beside `03-dora.md`
     Good: `03-lora.md`, `04-dora.md`
     """
     for _, numbered in _numbers(tree):
         for number, paths in sorted(numbered.items()):
-            plain = [path for path in paths if not _DATED.search(path)]
+            plain = [path for path in paths if not _DATED.search(path)] or paths
             if len(plain) > 1:
                 others = ", ".join(name(path) for path in plain[:-1])
                 yield Problem(plain[-1], f"shares number {number:02d} with {others}; renumber one of them")
@@ -99,10 +106,14 @@ def number_gap(tree: Tree) -> Iterator[Problem]:
     Good: `01-…`, `02-…`, `03-…`
     """
     for folder, numbered in _numbers(tree):
-        if numbered:
-            missing = [n for n in range(1, max(numbered)) if n not in numbered]
-            if missing:
-                yield Problem(folder, f"no number {', '.join(f'{n:02d}' for n in missing)}")
+        gaps = [
+            f"{before + 1:02d}" if after == before + 2 else f"{before + 1:02d}–{after - 1:02d}"
+            for before, after in itertools.pairwise(sorted({0, *numbered}))
+            if after > before + 1
+        ]
+        if gaps:
+            more = " …" if len(gaps) > _GAPS_SHOWN else ""
+            yield Problem(folder, f"no number {', '.join(gaps[:_GAPS_SHOWN])}{more}")
 
 
 @tree_rule("N005", "misplaced-overview", Severity.WARNING)

@@ -12,11 +12,11 @@ from oracle_tools.check.rule import Page, Problem, Severity, page_rule
 
 @page_rule("P001", "malformed-part", Severity.WARNING, roles="plan")
 def malformed_part(page: Page) -> Iterator[Problem]:
-    """Every PART of a plan can be read: one number, one section, a title.
+    """Every PART of a plan can be read: one number, one section, a title, one state.
 
-    A PART that cannot be read is never run, or run twice.
+    A PART that cannot be read is never run, or run twice. PARTs are headings of level 2 to 4.
 
-    Bad: `## PART: Create the file`, or `## PART 3: …` twice
+    Bad: `## PART: Create the file`, `## PART 4-6: …`, or `## PART 3: …` twice
     Good: `## PART 3: Create karpathy/tokenization/02-minbpe.md (200 lines)`
     """
     for trouble in read_plan(page.text).troubles:
@@ -27,23 +27,28 @@ def malformed_part(page: Page) -> Iterator[Problem]:
 def unknown_mark(page: Page) -> Iterator[Problem]:
     """A box holds a mark that has a meaning: `[ ]` open, `[✓]` or `[x]` done, `[/]` failed.
 
-    Double-encoded marks are decoded by --fix; what else was meant only a person knows.
+    Double-encoded marks, and emoji for marks, are mended by --fix; what else was meant only a person knows.
 
     Bad: `- [âœ“] PART 1: …`, `- [?] PART 2: …`
     Good: `- [✓] PART 1: …`
     """
-    for number, mark, meant in read_plan(page.text).unknown_marks:
-        if mark_state(meant) is None:
+    unknown = read_plan(page.text).unknown_marks
+    meant = {number: (mark, _written(to)) for number, mark, to in unknown if mark_state(to)}
+    rows = page.text.split("\n")
+    for number, (mark, to) in meant.items():
+        rows[number - 1] = rows[number - 1].replace(f"[{mark}]", f"[{to}]", 1)
+    fix = (Write(page.path, "\n".join(rows)),)  # all marks at once: one file takes one fix a round
+    for number, mark, to in unknown:
+        if number not in meant:
             yield page.problem(f"[{mark}] is no mark; use [ ], [✓] or [/]", number)
-            continue
-        rows = page.text.split("\n")
-        rows[number - 1] = rows[number - 1].replace(
-            f"[{mark}]", "[✓]" if mark_state(meant) == DONE else f"[{meant}]", 1
-        )
-        fix = (Write(page.path, "\n".join(rows)),)
-        yield page.problem(
-            f"[{mark}] is [{meant}] with the wrong encoding; --fix decodes it", number, fix=fix
-        )
+        else:
+            wrong = "has the wrong encoding" if to != mark else "is an emoji, not a mark"
+            yield page.problem(f"[{mark}] {wrong}; write [{meant[number][1]}]", number, fix=fix)
+
+
+def _written(mark: str) -> str:
+    """Return a mark as plans write it: without emoji."""
+    return "✓" if mark_state(mark) == DONE else mark.strip()
 
 
 @page_rule("P003", "unfinished-in-completed", Severity.WARNING, roles="plan")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from oracle_tools.bundle.layout import EXEMPT_STEMS, INDEX, REQUIRED_FILES, SKILL
+from oracle_tools.bundle.layout import INDEX, REQUIRED_FILES, SKILL
 from oracle_tools.bundle.tree import FOLDER, LINK, Tree, name, parent
 from oracle_tools.check.rule import Problem, Severity, tree_rule
 from oracle_tools.chores.index import index
@@ -58,9 +58,9 @@ def stray_root_document(tree: Tree) -> Iterator[Problem]:
     Good: `karpathy/gpt-architecture/01-self-attention.md`
     """
     for path in tree.files(""):
-        if path not in (SKILL, INDEX) and name(path).partition(".")[0] not in EXEMPT_STEMS:
-            if path.lower() == INDEX.lower():
-                continue  # lowercase-index says it better
+        about = tree.is_exempt(path)
+        # Of an index in lower case lowercase-index says more.
+        if path != SKILL and path.lower() != INDEX.lower() and not about:
             yield Problem(path, "does not belong at the top; move it into a knowledge folder")
 
 
@@ -120,10 +120,12 @@ def unportable_name(tree: Tree) -> Iterator[Problem]:
 
 
 def _unportable(item: str) -> str | None:
-    if any(c in _WINDOWS_ILLEGAL for c in item):
-        return "has a character that Windows refuses"
-    if not item.isprintable():
-        return "has a character that cannot be shown"
+    refused = next((c for c in item if c in _WINDOWS_ILLEGAL), "")
+    if refused:
+        return f"has {refused}, which Windows refuses"
+    unseen = next((c for c in item if not c.isprintable()), "")
+    if unseen:
+        return f"has U+{ord(unseen):04X}, which cannot be shown"
     if item.endswith((".", " ")):
         return "ends with a dot or a space, which Windows drops"
     if item.partition(".")[0].lower() in _WINDOWS_RESERVED:
