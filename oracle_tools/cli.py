@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import os
 import sys
@@ -30,6 +31,8 @@ expand_app = typer.Typer(help="Expansions: plans, and the runners that carry the
 app.add_typer(expand_app, name="expand")
 source_app = typer.Typer(help="The sources: pinned codebases, citations, notes.", no_args_is_help=True)
 app.add_typer(source_app, name="source")
+ingest_app = typer.Typer(help="Documents of others, taken in with their text.", no_args_is_help=True)
+app.add_typer(ingest_app, name="ingest")
 
 _NO_JOKE = "no joke given; say oracle joke add TEXT, or send it on standard input"
 _FREE_TEXT: dict[str, Any] = {"ignore_unknown_options": True}
@@ -664,6 +667,70 @@ def source_bump(
     typer.echo("\n".join(bumped.lines), err=diff)
 
 
+_Side = Annotated[str, typer.Option(help="Whose documents they are; needed where there are several sides.")]
+_Title = Annotated[str, typer.Option(help="The title, of a single document.")]
+_Address = Annotated[str, typer.Option(metavar="URL", help="Where a single document can be opened.")]
+_Diff = Annotated[bool, typer.Option("--diff", help="Show what would change, and write nothing.")]
+
+
+@ingest_app.command("add")
+def ingest_add(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="From anywhere; they stay there.")],
+    side: _Side = "",
+    title: _Title = "",
+    address: _Address = "",
+    diff: _Diff = False,
+) -> None:
+    """Copy files into _ingest/ and take just these in, as oracle ingest run does; its limits hold."""
+    from oracle_tools.chores import ingest
+
+    root = _root()
+    said = ingest.asked(_glance(root), side, title, address, len(files))
+    if diff:
+        _ingested(root, ingest.outside(root, files), said, diff)
+        return
+    names, known = ingest.drop(root, files)
+    for line in known:
+        typer.echo(line)
+    if names:
+        _ingested(root, ingest.documents(root, names), said, diff)
+
+
+@ingest_app.command("run")
+def ingest_run(side: _Side = "", title: _Title = "", address: _Address = "", diff: _Diff = False) -> None:
+    """Take in what lies in _ingest/: the text to source-documents/, the original to _ingest/completed/.
+
+    Kinds: Markdown, text, HTML, PDF, EPUB, DOCX, ipynb, VTT, SRT. Limits: 20 MiB a file; 2,000 members, 100
+    MiB unpacked and a ratio of 200 an archive; 600 pages a PDF; 2 MiB of text; 120 s and 1.5 GiB a
+    conversion; 80 KB and 470 lines a note, then the next part; 40 parts. One commit. What fails stays, with
+    the reason beside it as NAME.failed, and the exit code is 1.
+    """
+    from oracle_tools.chores import ingest
+
+    root = _root()
+    names = ingest.waiting(root)
+    said = ingest.asked(_glance(root), side, title, address, len(names))
+    _ingested(root, ingest.documents(root, names), said, diff)
+
+
+def _ingested(root: Path, documents: Any, said: Any, diff: bool) -> None:
+    from datetime import date
+
+    from oracle_tools.bundle.diff import difference
+    from oracle_tools.bundle.tree import scan
+    from oracle_tools.chores import ingest
+    from oracle_tools.chores.index import index
+
+    if diff:
+        tree = scan(root)
+        answer = ingest.planned(tree, documents, said, date.today())
+        typer.echo(difference(tree, [*answer.edits, *index(tree.after(answer.edits))]), nl=False)
+    else:
+        answer = ingest.ingest(root, documents, said, index, _judge, date.today())
+    typer.echo("\n".join(answer.lines), err=diff)
+    raise typer.Exit(1 if answer.failed else 0)
+
+
 @app.command(context_settings=_FREE_TEXT)
 def facts(
     query: Annotated[list[str] | None, typer.Argument(help="Words that a claim should hold.")] = None,
@@ -688,7 +755,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; whatever a person can mend becomes one line."""
     try:
-        result = app(_escaped(arguments), prog_name="oracle", standalone_mode=False)
+        result = _narrowed(arguments)(_escaped(arguments), prog_name="oracle", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except OracleError as error:
@@ -711,15 +778,26 @@ def run(arguments: list[str]) -> int:
         return 2
 
 
+def _narrowed(arguments: list[str]) -> typer.Typer:
+    """Return the app with only the command that is called: to build them all would cost every start."""
+    at = _command_at(arguments)
+    word = "" if at is None else arguments[at]
+    named = [(c, c.name or getattr(c.callback, "__name__", "")) for c in app.registered_commands]
+    commands = [command for command, name in named if name == word]
+    groups = [group for group in app.registered_groups if group.name == word]
+    if not commands and not groups:
+        return app
+    narrowed = copy.copy(app)
+    narrowed.registered_commands, narrowed.registered_groups = commands, groups
+    return narrowed
+
+
 def _escaped(arguments: list[str]) -> list[str]:
     """Put arguments that begin with `-` and hold a space behind `--`: they are text, not options.
 
     Raises OracleError for a `--root` behind the command, which would otherwise be taken for text.
     """
-    command = next(
-        (n for n, word in enumerate(arguments) if not word.startswith("-") and not _is_root(arguments, n)),
-        None,
-    )
+    command = _command_at(arguments)
     if command is None:
         return arguments
     rest = arguments[command + 1 :]
@@ -733,5 +811,9 @@ def _escaped(arguments: list[str]) -> list[str]:
     return [*arguments[: command + 1], *options, "--", *texts, *rest[ended + 1 :]]
 
 
-def _is_root(arguments: list[str], number: int) -> bool:
-    return number > 0 and arguments[number - 1] == "--root"
+def _command_at(arguments: list[str]) -> int | None:
+    """Return where the command's name stands: the first word that is no option and no value of `--root`."""
+    words = enumerate(arguments)
+    return next(
+        (n for n, word in words if word[:1] != "-" and "--root" not in arguments[max(0, n - 1) : n]), None
+    )

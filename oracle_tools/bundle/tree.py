@@ -31,7 +31,6 @@ READ_LIMIT = 16 * 1024 * 1024
 _SKIPPED = {"node_modules", "__pycache__", "venv"}
 _SKIPPED_ON_TOP = {"build", "dist"}
 _HIDDEN_KEPT = {".claude-plugin", ".github"}
-_NEEDS_CARE = re.compile(r"^/|/$|//|(?:^|/)\.\.?(?:/|$)")
 _NUMBERED = re.compile(r"\d+-")
 
 
@@ -71,7 +70,7 @@ def resolve(path: str, target: str) -> str | None:
     base = parent(path)
     while target.startswith("../") and base:
         base, target = parent(base), target[3:]
-    if target and not _NEEDS_CARE.search(target):
+    if target and "//" not in target and "/." not in target and target[0] not in "./" and target[-1] != "/":
         return f"{base}/{target}" if base else target
     parts = [] if target.startswith("/") else base.split("/")
     parts = [part for part in parts if part]
