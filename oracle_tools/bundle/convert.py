@@ -45,8 +45,11 @@ FOREIGN = {
 """What markitdown converts."""
 KINDS = {**OWN, **FOREIGN}
 
-INSTALL = "pip install 'markitdown[pdf,docx]>=0.1'"
-MISSING = f"markitdown is not installed; {INSTALL}, or install this package with its extra [ingest]"
+PACKAGE = "'markitdown[pdf,docx]>=0.1'"
+MISSING = (
+    f"markitdown is not installed; {sys.executable} -m pip install {PACKAGE}, "
+    f"or with uv: uv pip install --python {sys.executable} {PACKAGE}"
+)
 
 _CHARSET = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w-]+)|<\?xml[^>]{0,100}encoding=[\"']([\w-]+)"

@@ -10,8 +10,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,12 +17,9 @@ from stat import S_IMODE, S_ISDIR, S_ISLNK
 from typing import Any, NamedTuple
 
 from oracle_tools.bundle.errors import OracleError, shown
-from oracle_tools.bundle.layout import SOURCE_CODEBASES
+from oracle_tools.bundle.layout import SOURCE_CODEBASES, WORK
 
 _DRIVE = re.compile(r"[A-Za-z]:")
-WORK = ".oracle-edits-"
-"""How the folder begins in which edits are prepared."""
-
 _JOURNAL, _ALIVE = "journal", "alive"
 
 
@@ -102,6 +97,8 @@ def apply(root: Path, edits: Sequence[Edit]) -> None:
     steps = _planned(root, edits)
     if not steps:
         return
+    import tempfile
+
     from filelock import FileLock
 
     at: object = root
@@ -409,6 +406,8 @@ def _same(one: Path, other: Path) -> bool:
 
 def _remove(folder: Path) -> None:
     """Remove the folder, unless its journal says that it is still needed."""
+    import shutil
+
     if (folder / _JOURNAL).exists():
         return
     shutil.rmtree(folder, ignore_errors=True)

@@ -19,6 +19,9 @@ SOURCE_CODEBASES = "source-codebases"
 PLUGIN = ".claude-plugin/plugin.json"
 MARKETPLACE = ".claude-plugin/marketplace.json"
 
+WORK = ".oracle-edits-"
+"""How the name of the folder begins in which edits are prepared."""
+
 REQUIRED_FILES = (SKILL, INDEX, f"{INGEST}/README.md", f"{INGEST_AUTO}/README.md")
 """What every bundle of this kind has, configured or not."""
 

@@ -14,13 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from oracle_tools.bundle import layout, markdown
-from oracle_tools.bundle.edits import WORK, Edit, Move, Write, recover
 from oracle_tools.bundle.errors import OracleError, shown
 from oracle_tools.bundle.layout import INDEX, SKILL, SOURCE_CODEBASES, SOURCE_DOCUMENTS, Config
 from oracle_tools.bundle.markdown import At, Doc, Place
+
+if TYPE_CHECKING:
+    from oracle_tools.bundle.edits import Edit
 
 FILE, FOLDER, LINK, OTHER = "f", "d", "l", "o"
 """Kinds of entries; the last is what cannot be read as a file: a socket, a pipe, a device."""
@@ -344,6 +346,8 @@ class Tree:
 
     def after(self, edits: Iterable[Edit]) -> Tree:
         """Return the tree as it is when `edits` have been carried out; this one stays as it is."""
+        from oracle_tools.bundle.edits import Move, Write
+
         entries = dict(self.entries)
         texts = dict(self._texts)
         origins = dict(self._origins)
@@ -426,8 +430,11 @@ def scan(root: Path, config: Config | None = None) -> Tree:
         with listed:
             for item in listed:
                 path = prefix + item.name
-                if item.name.startswith(WORK) and not folder and recover(root):
-                    return scan(root, config)
+                if item.name.startswith(layout.WORK) and not folder:
+                    from oracle_tools.bundle.edits import recover
+
+                    if recover(root):
+                        return scan(root, config)
                 if item.name.startswith(".oracle-") or not (codebases or _kept(path, item.name)):
                     continue
                 entry = _entry(item)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
+from bisect import bisect
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from typing import Any, NamedTuple
 
 from oracle_tools.bundle import markdown
 from oracle_tools.bundle.cache import connect, settled, stamp
-from oracle_tools.bundle.edits import guarded
 from oracle_tools.bundle.errors import OracleError, shown
 from oracle_tools.bundle.layout import INDEX
 from oracle_tools.bundle.markdown import Doc, lines
@@ -248,8 +248,9 @@ class Router:
         matched = self._matched(words, [row[0] for row in candidates])
         rarity = {word: math.log(1 + self._total / (1 + self._count(word))) for word in words}
         routes = []
-        for file, path, about, own_score, first, last in candidates:
-            sections = self._sections(match, first, last)
+        best = self._sections(match, [(row[4], row[5]) for row in candidates])
+        for file, path, about, own_score, first, _ in candidates:
+            sections = best.get(first, [])
             found = tuple(word for word in words if file in matched[word])
             score = own_score + SECTION_SHARE * sum(section[0] for section in sections)
             score += COVERAGE_SHARE * sum(rarity[word] for word in found)
@@ -257,13 +258,28 @@ class Router:
             routes.append(Route(path, heading, start, stop, round(score, 3), about, found))
         return sorted(routes, key=lambda route: (-route.score, route.path))[:count]
 
-    def _sections(self, match: str, first: int, last: int) -> list[tuple[float, str, int, int]]:
+    def _sections(
+        self, match: str, ranges: Sequence[tuple[int, int]]
+    ) -> dict[int, list[tuple[float, str, int, int]]]:
+        """Return the best sections of each file by its first row: score, heading, first and last line.
+
+        One query for all files: what BM25 has to know of a word costs as much for one file as for all.
+        """
         weights = ", ".join(str(weight) for weight in (0, 0, 0, *SECTION_WEIGHTS.values()))
-        return self._database.execute(
-            f"SELECT -bm25(sections, {weights}) AS score, heading, start, stop FROM sections "
-            f"WHERE sections MATCH ? AND rowid BETWEEN ? AND ? ORDER BY score DESC, rowid LIMIT ?",
-            (match, first, last, SECTIONS_COUNTED),
-        ).fetchall()
+        within = " OR ".join(f"+rowid BETWEEN {first} AND {last}" for first, last in ranges)
+        rows = self._database.execute(
+            f"SELECT rowid, -bm25(sections, {weights}) AS score, heading, start, stop FROM sections "
+            f"WHERE sections MATCH ? AND ({within or 0}) ORDER BY score DESC, rowid",
+            (match,),
+        )
+        ordered = sorted(ranges)
+        best: dict[int, list[tuple[float, str, int, int]]] = {}
+        for row, *section in rows:
+            first = ordered[bisect(ordered, (row, math.inf)) - 1][0]
+            found = best.setdefault(first, [])
+            if len(found) < SECTIONS_COUNTED:
+                found.append((section[0], section[1], section[2], section[3]))
+        return best
 
     def _first_section(self, first: int) -> tuple[str, int, int]:
         row = self._database.execute(
@@ -382,6 +398,8 @@ def read_evaluation(path: str, tree: Tree) -> list[tuple[str, list[str]]]:
     the bundle: a client may run this command without asking.
     """
     import yaml
+
+    from oracle_tools.bundle.edits import guarded
 
     label = shown(path)
     try:

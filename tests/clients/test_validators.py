@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from oracle_tools.bundle.tree import scan
+from oracle_tools.chores.pack import pack
 from tests.clients.conftest import NAME
 
 Copy = Callable[[Path], Path]
@@ -64,3 +68,14 @@ def test_skills_lists_it(bundle: Path, tmp_path: Path, npm_bin: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Found 1 skill" in done.stdout
     assert NAME in done.stdout
+
+
+def test_the_packed_archive_is_a_valid_skill(bundle: Path, tmp_path: Path, pypi_bin: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(pack(scan(bundle)))) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    done = run(
+        [str(pypi_bin / "agentskills"), "validate", str(tmp_path / "unpacked" / NAME)],
+        tmp_path,
+        tmp_path / "home",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
