@@ -74,12 +74,13 @@ _SKIPPED_SECTIONS = {"sources", "related", "cross-references", "start here"}
 _QUESTION = re.compile(r"\s*[-*+]\s+(.+?)\s*(?:→|->|:)?\s*\[[^\]]*\]\(([^)#\s]+)")
 _STOP_WORDS = frozenset(
     """
-    a about all also am an and any are as at be because been but by can could did do does doing done
-    explain for from get give given go good had has have how i if in instead into is it its just kind
-    know let like made make many me mean means more most much my no not of on one or our out really say
-    says should show so some still such tell than that the their them then there they thing this those
-    to too understand up us use used using very want was way we were what when where whether which while
-    who why will with work works would you your
+    a about actually all also am an and any anybody are as at be because been but by can could did do
+    does doing done else ever everybody explain for from get give given go good had has have here how i
+    if in instead into is it its just kind know let like made make many me mean means more most much my
+    need no not now of on one or our out own please really say says should show so some someone
+    something still such tell than that the their them then there they thing this those to too try
+    understand up us use used using very want was way we were what when where whether which while who
+    why will with work works would you your
     """.split()
 )
 
