@@ -190,6 +190,7 @@ def _in_parallel(tree: Tree, paths: list[str]) -> list[tuple[str, str, str, str]
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
+    _rules()  # loaded before the processes part, so that none has to load them again
     workers = min(os.cpu_count() or 1, 4)
     roles = [(path, tree.entries[path], tree.role(path)) for path in paths]
     shares = [roles[start :: workers * 4] for start in range(workers * 4)]
