@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -414,10 +414,12 @@ def source_cite(
 ) -> None:
     """Open every cited line of code and look for the names of its footnote; exit 1 if one is wrong."""
     from oracle_tools.bundle.edits import apply
+    from oracle_tools.bundle.lock import locked
     from oracle_tools.chores.cite import cite
 
-    answer = cite(_scanned(), mirror, fix)
-    apply(_root(), answer.edits)
+    with locked(_root()) if fix else nullcontext():
+        answer = cite(_scanned(), mirror, fix)
+        apply(_root(), answer.edits)
     typer.echo(answer.text)
     raise typer.Exit(1 if answer.wrong else 0)
 
@@ -656,14 +658,16 @@ def source_bump(
     """Move a pin, carry cited lines over by content, and name the places where they changed."""
     from oracle_tools.bundle.diff import difference
     from oracle_tools.bundle.edits import apply
+    from oracle_tools.bundle.lock import locked
     from oracle_tools.chores.bump import bump
 
-    tree = _scanned()
-    bumped = bump(tree, name, commit, mirror, origin)
-    if diff:
-        typer.echo(difference(tree, bumped.edits), nl=False)
-    else:
-        apply(_root(), bumped.edits)
+    with nullcontext() if diff else locked(_root()):
+        tree = _scanned()
+        bumped = bump(tree, name, commit, mirror, origin)
+        if diff:
+            typer.echo(difference(tree, bumped.edits), nl=False)
+        else:
+            apply(_root(), bumped.edits)
     typer.echo("\n".join(bumped.lines), err=diff)
 
 

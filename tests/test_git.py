@@ -262,7 +262,7 @@ def test_git_is_asked_in_english(repo: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PATH", f"{repo}{os.pathsep}{os.environ['PATH']}")
     put(repo, "git", '#!/bin/sh\necho "$LANGUAGE,$LC_ALL"\n')
     (repo / "git").chmod(0o755)
-    assert git._run(repo).stdout == ",C.UTF-8\n"
+    assert git.run_git(repo).stdout == ",C.UTF-8\n"
 
 
 def test_a_lock_that_stays_is_named(repo: Path) -> None:

@@ -27,9 +27,13 @@ _UNDER_WAY = (
 )
 
 
-def _run(
+def run_git(
     root: Path, *arguments: str, text: str | None = None, literal: bool = True
 ) -> subprocess.CompletedProcess[str]:
+    """Run git in `root` with `text` on standard input, and return what it said, in English.
+
+    Paths are taken as they are, not as patterns, where `literal`. Raises FileNotFoundError without git.
+    """
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "", "GIT_OPTIONAL_LOCKS": "0"}
     environment[_LITERAL] = "1" if literal else "0"
     return subprocess.run(
@@ -152,7 +156,7 @@ def commit(root: Path, paths: Sequence[str], message: str) -> str:
 def _ignored(root: Path, paths: Sequence[str]) -> set[str]:
     """Return those of `paths` that git ignores. `check-ignore` refuses literal pathspecs; `./` is as good."""
     asked = "\0".join(f"./{path}" for path in paths)
-    said = _run(root, "check-ignore", "-z", "--stdin", text=asked, literal=False).stdout
+    said = run_git(root, "check-ignore", "-z", "--stdin", text=asked, literal=False).stdout
     return {path.removeprefix("./") for path in said.split("\0")}
 
 
@@ -165,7 +169,7 @@ def _retry_locked(root: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
     deadline = time.monotonic() + LOCK_WAIT
     while True:
-        result = _run(root, *arguments)
+        result = run_git(root, *arguments)
         locked = (result.returncode and "index.lock" in result.stderr) or "cannot lock ref" in result.stderr
         if not locked or time.monotonic() > deadline:
             return result
@@ -193,7 +197,7 @@ def origin(root: Path) -> str:
     if git_folder(root) is None:
         return ""
     try:
-        return _run(root, "remote", "get-url", "origin").stdout.strip()
+        return run_git(root, "remote", "get-url", "origin").stdout.strip()
     except FileNotFoundError:
         return ""
 
@@ -202,7 +206,8 @@ def clone(address: str, target: Path) -> None:
     """Clone `address` to `target`. Raises OracleError where git says no."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _done(
-        _run(target.parent, "clone", "--quiet", "--", address, str(target)), f"cannot clone {shown(address)}"
+        run_git(target.parent, "clone", "--quiet", "--", address, str(target)),
+        f"cannot clone {shown(address)}",
     )
 
 
@@ -212,25 +217,25 @@ def update(root: Path, merges: Mapping[str, Callable[[str, str], str]]) -> None:
     Where both sides changed a path of `merges`, its function makes the text from theirs and ours. Raises
     OracleError where git says no, or another path is in conflict; the clone is then as it was.
     """
-    result = _run(root, "pull", "--quiet", "--rebase", "--autostash")
+    result = run_git(root, "pull", "--quiet", "--rebase", "--autostash")
     while result.returncode and (conflicts := _conflicts(root)):
         for path in conflicts:
             if path not in merges:
-                _run(root, "rebase", "--abort")
+                run_git(root, "rebase", "--abort")
                 raise OracleError(
                     f"cannot update {shown(root)}: {shown(path)} changed on both sides; merge it by hand"
                 )
-            theirs, ours = (_run(root, "show", f":{stage}:./{path}").stdout for stage in (2, 3))
+            theirs, ours = (run_git(root, "show", f":{stage}:./{path}").stdout for stage in (2, 3))
             (root / path).write_text(merges[path](theirs, ours), encoding="utf-8", newline="")
-            _run(root, "add", "--", path)
-        result = _run(root, "-c", "core.editor=true", "rebase", "--continue")
+            run_git(root, "add", "--", path)
+        result = run_git(root, "-c", "core.editor=true", "rebase", "--continue")
     if result.returncode:
-        _run(root, "rebase", "--abort")
+        run_git(root, "rebase", "--abort")
     _done(result, f"cannot update {shown(root)}")
 
 
 def _conflicts(root: Path) -> list[str]:
-    listed = _run(root, "diff", "--name-only", "--relative", "--diff-filter=U", "-z").stdout
+    listed = run_git(root, "diff", "--name-only", "--relative", "--diff-filter=U", "-z").stdout
     return [path for path in listed.split("\0") if path]
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from oracle_tools.bundle.errors import OracleError, shown
-from oracle_tools.bundle.git import _run, git_folder
+from oracle_tools.bundle.git import git_folder, run_git
 
 CLAIMS = "refs/oracle/claims"
 
 
 def _ask(root: Path, remote: str, *arguments: str, text: str | None = None) -> str:
     try:
-        result = _run(root, *arguments, text=text)
+        result = run_git(root, *arguments, text=text)
     except FileNotFoundError as error:
         raise OracleError("there is no git program; claims on a remote need one") from error
     if result.returncode:
@@ -50,7 +50,7 @@ def push_new(root: Path, remote: str, reference: str, text: str) -> bool:
     _known(root, remote)
     held = _ask(root, remote, "hash-object", "-w", "--stdin", text=text).strip()
     lease = f"--force-with-lease={reference}:"  # an empty expectation: the ref must not be there
-    result = _run(root, "push", "--no-verify", "--quiet", lease, "--", remote, f"{held}:{reference}")
+    result = run_git(root, "push", "--no-verify", "--quiet", lease, "--", remote, f"{held}:{reference}")
     if result.returncode == 0:
         return True
     if reference.rpartition("/")[2] in claims(root, remote, reference.rpartition("/")[0] + "/"):
@@ -64,7 +64,7 @@ def tracked(root: Path, folder: str) -> list[str]:
     if git_folder(root) is None:
         return []
     try:
-        listed = _run(root, "ls-files", "-z", "--", folder).stdout
+        listed = run_git(root, "ls-files", "-z", "--", folder).stdout
     except FileNotFoundError:  # no git program
         return []
     return [path for path in listed.split("\0") if path]
@@ -74,4 +74,4 @@ def committed(root: Path, path: str) -> bool:
     """Say whether the file at `path` is in the last commit as it is on the disk; not so without git."""
     if not tracked(root, path):
         return False
-    return not _run(root, "status", "--porcelain", "--", path).stdout
+    return not run_git(root, "status", "--porcelain", "--", path).stdout
