@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from oracle_tools.bundle import edits, git, workspace
+from oracle_tools.bundle import edits, git, naming, workspace
 from oracle_tools.bundle.edits import Write, apply
 from oracle_tools.bundle.errors import OracleError
 from oracle_tools.bundle.layout import Config
@@ -93,13 +93,13 @@ def files(root: Path) -> dict[str, bytes]:
     ],
 )
 def test_a_topic_becomes_a_name(topic: str, expected: str) -> None:
-    assert expand.kebab(topic) == expected
+    assert naming.kebab(topic) == expected
 
 
 @pytest.mark.parametrize("topic", ["", "???", "-", "漢字", "\n"])
 def test_a_topic_of_nothing_is_refused(topic: str) -> None:
     with pytest.raises(OracleError, match="no letter"):
-        expand.kebab(topic)
+        naming.kebab(topic)
 
 
 @pytest.mark.parametrize(

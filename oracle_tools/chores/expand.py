@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from oracle_tools.bundle import git, refs
-from oracle_tools.bundle.edits import Edit, Move, Write, apply, guarded
+from oracle_tools.bundle.edits import Edit, Move, Write, apply
 from oracle_tools.bundle.errors import OracleError, shown
-from oracle_tools.bundle.layout import INDEX, INGEST_AUTO, PLAN, SKILL, SOURCE_DOCUMENTS
+from oracle_tools.bundle.layout import INDEX, INGEST_AUTO, PLAN, SKILL
 from oracle_tools.bundle.lock import locked
 from oracle_tools.bundle.markdown import Doc, read
+from oracle_tools.bundle.naming import kebab, misplaced, number_taken
 from oracle_tools.bundle.plan import DONE, FAILED, OPEN, Part, mark_state
 from oracle_tools.bundle.table import table
 from oracle_tools.bundle.tree import Tree, name, parent, scan
@@ -46,8 +46,6 @@ _SAID_AT_ONCE = 5
 _NO_GAP = ("related", "sources")
 _TITLE = re.compile(r"^(?:knowledge )?expansion(?: plan)?\s*[:–—-]\s*", re.IGNORECASE)
 _GIVEN = re.compile(r"(?P<path>\S+)(?:\s+\(~?(?P<lines>\d+) lines?\))?\s*:\s+(?P<covers>\S.*)", re.DOTALL)
-_FOLDER = re.compile(r"[a-z0-9][a-z0-9.-]*")
-_FILE = re.compile(r"\d+-[a-z0-9]+(?:-[a-z0-9]+)*\.md")
 _REPLACES = re.compile(r"(?im)^#+ .*\bPART\s+\d+\b\W*replaces?\b|^\W*Replaces\W+(?:yes|true)\b")
 _BOX = re.compile(r"(\s*(?:[-*+]|\d+[.)])\s+\[)([^\]\n]*)(\])")
 _MARKS = {DONE: "✓", FAILED: "/"}
@@ -112,37 +110,6 @@ def read_wanted(path: Path) -> list[Wanted]:
     return found
 
 
-def kebab(topic: str) -> str:
-    """Return a topic as lower-case words joined by hyphens; raises OracleError where nothing is left.
-
-    >>> kebab("The KV cache, façade & all")
-    'the-kv-cache-facade-all'
-    """
-    plain = unicodedata.normalize("NFKD", topic).encode("ascii", "ignore").decode().lower()
-    words = "-".join(re.findall(r"[a-z0-9]+", plain))[:60].strip("-")
-    if not words:
-        raise OracleError(f"{shown(topic)}: no letter or digit to name the topic by")
-    return words
-
-
-def misplaced(tree: Tree, path: str) -> str:
-    """Return why no knowledge file can lie at `path`, or ""; a path that leaves the bundle is no place."""
-    if tree.root is not None:
-        try:
-            guarded(tree.root, path)
-        except OracleError as error:
-            return str(error)
-    *folders, file = path.split("/")
-    places = [*tree.knowledge_roots, SOURCE_DOCUMENTS]
-    if not folders or folders[0] not in places:
-        return f"{shown(path)}: not in a knowledge folder; there are {', '.join(sorted(set(places)))}"
-    if not _FILE.fullmatch(file) or not all(_FOLDER.fullmatch(folder) for folder in folders):
-        return f"{shown(path)}: name it NN-kebab-name.md, in kebab-case folders"
-    if not tree.after([Write(path, "")]).is_knowledge(path):
-        return f"{shown(path)}: not a place for a knowledge file"
-    return ""
-
-
 def new(tree: Tree, topic: str, parts: Sequence[Wanted], kind: str, today: date) -> Write:
     """Return the write of the plan for an expansion on `topic`.
 
@@ -167,19 +134,11 @@ def new(tree: Tree, topic: str, parts: Sequence[Wanted], kind: str, today: date)
         elif not why and part.replaces and not there:
             why = f"{part.path}: is not there to be replaced"
         elif not why and not there:
-            why = _number_taken(tree, part.path, seen)
+            why = number_taken(tree, part.path, seen)
         if why:
             raise OracleError(why)
         seen.add(part.path)
     return Write(f"{INGEST_AUTO}/{folder}/{PLAN}", _plan_text(tree.name, topic, parts, kind, today), new=True)
-
-
-def _number_taken(tree: Tree, path: str, planned: set[str]) -> str:
-    number = name(path).partition("-")[0]
-    for other in (*tree.files(parent(path)), *planned):
-        if parent(other) == parent(path) and re.match(rf"0*{int(number)}-", name(other)):
-            return f"{path}: number {number} is {name(other)}'s"
-    return ""
 
 
 def _plan_text(oracle: str, topic: str, parts: Sequence[Wanted], kind: str, today: date) -> str:
