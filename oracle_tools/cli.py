@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import gc
 import os
 import sys
@@ -704,15 +705,7 @@ def mv(
     no_commit: _Uncommitted = False,
 ) -> None:
     """Move files and folders, and rewrite every link, path, plan and route that names them."""
-    from oracle_tools.bundle.relink import moved
-    from oracle_tools.chores.mv import message, mv
-
-    def plan(tree: Tree) -> Reorganized:
-        *sources, to = _inside(tree, [*paths, target])
-        moves = mv(tree, sources, to)
-        return moved(tree, moves), message(moves)
-
-    _reorganize(plan, diff, no_commit)
+    _reorganize(lambda tree: _mv(tree, _inside(tree, [*paths, target])), diff, no_commit)
 
 
 @app.command()
@@ -740,6 +733,82 @@ def renumber(
         return moved(tree, moves), message(moves, f"renumber {inside}")
 
     _reorganize(plan, diff, no_commit)
+
+
+def _mv(tree: Tree, paths: Sequence[str]) -> Reorganized:
+    from oracle_tools.bundle.relink import moved
+    from oracle_tools.chores.mv import message, mv
+
+    *sources, to = paths
+    moves = mv(tree, sources, to)
+    return moved(tree, moves), message(moves)
+
+
+def _split(tree: Tree, path: str, at: Sequence[str]) -> Reorganized:
+    from oracle_tools.chores.split import message, split
+
+    edits = split(tree, path, at)
+    return edits, message(path, edits)
+
+
+def _merge(tree: Tree, paths: Sequence[str], into: str) -> Reorganized:
+    from oracle_tools.chores.merge import merge, message
+
+    return merge(tree, paths, into), message(paths, into)
+
+
+@app.command()
+def split(
+    file: Annotated[str, typer.Argument(help="A knowledge file.")],
+    at: Annotated[list[str], typer.Option("--at", metavar="HEADING", help="Where a file begins; repeat it.")],
+    diff: _ShowOnly = False,
+    no_commit: _Uncommitted = False,
+) -> None:
+    """Make numbered files of an overlong one, with its footnotes, and links that follow."""
+    _reorganize(lambda tree: _split(tree, _inside(tree, [file])[0], at), diff, no_commit)
+
+
+@app.command()
+def merge(
+    files: _Within,
+    into: Annotated[str, typer.Option("--into", metavar="FILE", help="One of the files, or a new one.")],
+    diff: _ShowOnly = False,
+    no_commit: _Uncommitted = False,
+) -> None:
+    """Make one knowledge file of several; footnotes fold together, and links follow."""
+
+    def plan(tree: Tree) -> Reorganized:
+        *paths, to = _inside(tree, [*files, into])
+        return _merge(tree, paths, to)
+
+    _reorganize(plan, diff, no_commit)
+
+
+@app.command()
+def tidy(
+    apply: Annotated[bool, typer.Option("--apply", help="Do it, one commit for each proposal.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what each proposal would change.")] = False,
+) -> None:
+    """Propose what the guidelines suggest: long files to split, tiny ones to merge, folders to form."""
+    from oracle_tools.chores.tidy import tidy
+
+    proposals = tidy(_scanned())
+    for proposal in proposals:
+        typer.echo(f"{proposal}\n    {proposal.reason}")
+        if apply or diff:
+            _reorganize(functools.partial(_tidied, proposal=proposal), diff, no_commit=False)
+    if not proposals:
+        typer.echo("nothing to tidy")
+
+
+def _tidied(tree: Tree, proposal: Any) -> Reorganized:
+    from oracle_tools.chores.tidy import MERGE, SPLIT
+
+    if proposal.verb == SPLIT:
+        return _split(tree, proposal.paths[0], proposal.more)
+    if proposal.verb == MERGE:
+        return _merge(tree, proposal.paths, *proposal.more)
+    return _mv(tree, [*proposal.paths, *proposal.more])
 
 
 def _inside(tree: Tree, words: Sequence[str]) -> list[str]:

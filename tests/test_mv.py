@@ -47,6 +47,12 @@ def mended(link: str, moves: dict[str, str], at: str = "a/b/01-x.md") -> str:
     [
         ("[y](02-y.md)", {"a/b/02-y.md": "a/c/02-y.md"}, "[y](../c/02-y.md)"),
         ("[y](02-y.md#a-b)", {"a/b/02-y.md": "a/b/03-v.md"}, "[y](03-v.md#a-b)"),
+        (
+            "[02-y.md](02-y.md) [02-y](02-y.md)",
+            {"a/b/02-y.md": "d/03-v.md"},
+            "[03-v.md](../../d/03-v.md) [02-y](../../d/03-v.md)",
+        ),
+        ("[../c/01-z.md](../c/01-z.md#t)", {"a/c": "d/c"}, "[../../d/c/01-z.md](../../d/c/01-z.md#t)"),
         ("[y](./02-y.md)", {"a/b/02-y.md": "a/b/03-y.md"}, "[y](./03-y.md)"),
         ("[y](../b/02-y.md)", {"a/b/02-y.md": "a/b/03-y.md"}, "[y](../b/03-y.md)"),
         ("[y](<02-y.md> 'a title')", {"a/b/02-y.md": "a/b/03-y.md"}, "[y](<03-y.md> 'a title')"),
@@ -175,7 +181,7 @@ BUNDLE = {
         (["karpathy/a/01-x.md"], "karpathy/b", "number 01 is 01-z.md's"),
         (["karpathy/a/01-x.md"], "notes/01-x.md", "not in a knowledge folder"),
         (["karpathy/a/01-x.md"], "karpathy/a/x.md", "name it NN-kebab-name.md"),
-        (["karpathy/a/01-x.md", "karpathy/a/02-y.md"], "karpathy/c", "no such folder"),
+        (["karpathy/a/01-x.md", "karpathy/a/02-y.md"], "karpathy/c.md", "no folder"),
         (["karpathy/a"], "karpathy/a/c", "lies in what is moved"),
         (["karpathy"], "teaching", "has a fixed place"),
         (["SKILL.md"], "karpathy/SKILL.md", "has a fixed place"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from urllib.parse import quote, unquote
 
 from oracle_tools.bundle.edits import Edit, Move, Write
 from oracle_tools.bundle.errors import OracleError, shown
 from oracle_tools.bundle.layout import CONFIG_FILES, INGEST_AUTO
 from oracle_tools.bundle.markdown import read
-from oracle_tools.bundle.spans import CODE, TARGET, Span, replaced, spans
+from oracle_tools.bundle.spans import CODE, LABEL, TARGET, Span, replaced, spans
 from oracle_tools.bundle.tree import Tree, Unreadable, name, parent, read_text, resolve
 
 Where = Callable[[str, str], tuple[str, str]]
@@ -54,12 +54,22 @@ def moved(tree: Tree, moves: Mapping[str, str]) -> list[Edit]:
     def where(path: str, anchor: str) -> tuple[str, str]:
         return follow(moves, path), anchor
 
-    for path in _affected(tree, moves):
-        at = follow(moves, path)
-        text = tree.text(path)
-        if (new := rewritten(tree, path, at, text, where)) != text:
-            edits.append(Write(at, new))
-    return [*edits, *_configured(tree, moves)]
+    return [*edits, *redirected(tree, moves, where), *_configured(tree, moves)]
+
+
+def redirected(
+    tree: Tree, paths: Collection[str], where: Where, besides: Collection[str] = ()
+) -> list[Write]:
+    """Return the writes of the documents, `besides` some, in which something leads to one of `paths`, or that
+    lie at or below one, as `where` has it.
+    """
+    edits = []
+    for path in _affected(tree, paths):
+        if path not in besides:
+            text, at = tree.text(path), where(path, "")[0]
+            if (new := rewritten(tree, path, at, text, where)) != text:
+                edits.append(Write(at, new))
+    return edits
 
 
 def _in_order(moves: Mapping[str, str]) -> list[Move]:
@@ -74,17 +84,17 @@ def _in_order(moves: Mapping[str, str]) -> list[Move]:
     return ordered
 
 
-def _affected(tree: Tree, moves: Mapping[str, str]) -> list[str]:
-    """Return the documents that move, or whose text may name what moves: most of a tree is not parsed."""
-    names = {name(path) for path in moves} | {unquote(name(path)) for path in moves}
-    some = re.compile("|".join(map(re.escape, sorted(names))))
+def _affected(tree: Tree, paths: Collection[str]) -> list[str]:
+    """Return the documents at or below `paths`, or whose text may name one: most of a tree is not parsed."""
+    some = re.compile("|".join(re.escape(name(path)) for path in paths))
+    here = dict.fromkeys(paths, "")
     found = []
     for path in tree.documents:
         try:
             text = tree.text(path)
         except Unreadable:
             continue
-        if follow(moves, path) != path or some.search(text) or _ENCODED.search(text):
+        if follow(here, path) != path or some.search(text) or _ENCODED.search(text):
             found.append(path)
         else:
             tree.forget(path)
@@ -98,10 +108,17 @@ def rewritten(tree: Tree, path: str, at: str, text: str, where: Where) -> str:
     """
     changes = []
     inside: list[Span] = []
+    label: Span | None = None
     for span in spans(text):
+        if span.kind == LABEL:
+            label = span
+            continue
         if span.kind == TARGET:
-            new = retargeted(tree, path, at, span.said, where)
-        elif span.kind == CODE and path.split("/", maxsplit=1)[0] not in tree.config.code:
+            new = retargeted(path, at, span.said, where)
+            if label and new != span.said and label.said in _names(span.said):
+                changes.append((label.start, label.end, _names(new)[_names(span.said).index(label.said)]))
+            label = None
+        elif span.kind == CODE and not _is_code(tree, path):
             new = _recoded(tree, path, at, span.said, where)
         else:
             continue
@@ -113,6 +130,18 @@ def rewritten(tree: Tree, path: str, at: str, text: str, where: Where) -> str:
     result = replaced(text, changes)
     _proven(path, at, text, result, where)
     return result
+
+
+def _names(target: str) -> list[str]:
+    """Return what a link to `target` is called where it bears the file's name or path: these follow it."""
+    plain = _parts(target)[0]
+    return [name(plain), plain]
+
+
+def _is_code(tree: Tree, path: str) -> bool:
+    """Say whether `path` belongs to a program: what stands in its backticks may be an example."""
+    top = path.partition("/")[0]
+    return top in tree.config.code or tree.is_file(f"{top}/__init__.py")
 
 
 def _proven(path: str, at: str, old: str, new: str, where: Where) -> None:
@@ -144,7 +173,7 @@ def _parts(target: str) -> tuple[str, str, str]:
     return unquote(path), mark + query, unquote(anchor)
 
 
-def retargeted(tree: Tree, path: str, at: str, said: str, where: Where) -> str:
+def retargeted(path: str, at: str, said: str, where: Where) -> str:
     """Return what a link of the document `path` that says `said` has to say when the document lies at `at`.
 
     An address, an absolute path and what leads out of the bundle stay as they are.

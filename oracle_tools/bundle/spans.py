@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from oracle_tools.bundle.errors import OracleError
-from oracle_tools.bundle.markdown import frontmatter, lines, options
+from oracle_tools.bundle.markdown import frontmatter, lines, loose_footnotes, options
 
-TARGET, CODE, REF, NOTE, HEADING = "target", "code", "ref", "note", "heading"
-"""Kinds of spans: a link's target, an inline code's text, the name in a footnote's reference, a whole
-footnote definition, a whole heading.
+TARGET, LABEL, CODE, REF, NOTE, HEADING = "target", "label", "code", "ref", "note", "heading"
+"""Kinds of spans: a link's target, its text, which comes before it, an inline code's text, a footnote's
+reference, a whole footnote definition, a whole heading.
 """
 
 _DEFINITION = re.compile(
@@ -55,7 +55,9 @@ def spans(text: str) -> list[Span]:
         Span(span.kind, start + offset(span.start), start + offset(span.end), span.said)
         for span in _walked(events, data)
     ]
-    found += _definitions(text)
+    defined = {span.said.casefold() for span in found if span.kind == NOTE}
+    found = [span for span in found if span.kind != REF or span.said.casefold() in defined]
+    found += definitions(text)
     return sorted(found, key=lambda span: (span.start, -span.end))
 
 
@@ -71,7 +73,8 @@ class _Offsets:
 
 
 def _walked(events: Iterable[Any], data: bytes) -> Iterator[Span]:
-    opened: list[list[Any]] = []  # of each open link: whether it is inline, where its text ends
+    opened: list[list[Any]] = []  # of each open link: whether it is inline, where its text begins and ends
+    in_code = False
     for event, where in events:
         first, last = where["start"], where["end"]
         if event.__class__ is dict:
@@ -79,16 +82,22 @@ def _walked(events: Iterable[Any], data: bytes) -> Iterator[Span]:
                 ((tag, detail),) = event["Start"].items()
                 if tag in ("Link", "Image"):
                     label = first + (2 if tag == "Image" else 1)
-                    opened.append([detail["link_type"] == "Inline", label])
+                    opened.append([detail["link_type"] == "Inline", label, label])
                     continue
+                in_code = in_code or tag == "CodeBlock"
                 if tag == "FootnoteDefinition":
                     yield Span(NOTE, first, last, detail)
                 elif tag == "Heading":
                     yield Span(HEADING, first, last, str(int(str(detail["level"])[1:])))
             elif "End" in event and opened and event["End"] in ("Link", "Image"):
-                inline, label = opened.pop()
+                inline, begun, label = opened.pop()
                 if inline and (span := _target(data, label, last)):
+                    yield Span(LABEL, begun, label, data[begun:label].decode("utf-8", "replace"))
                     yield span
+            elif event == {"End": "CodeBlock"}:
+                in_code = False
+            elif "Text" in event and not in_code and "[^" in event["Text"]:
+                yield from _loose(data, first, last)
             elif "Code" in event:
                 said = data[first:last].decode("utf-8", "replace")
                 bare = said.strip("`")
@@ -99,7 +108,19 @@ def _walked(events: Iterable[Any], data: bytes) -> Iterator[Span]:
             elif "Html" in event or "InlineHtml" in event:
                 yield from _attributes(data, first, last)
         if opened:
-            opened[-1][1] = max(opened[-1][1], last)
+            opened[-1][2] = max(opened[-1][2], last)
+
+
+def _loose(data: bytes, first: int, last: int) -> Iterator[Span]:
+    """Yield the footnotes of a text that pyromark leaves alone: before a link, or in other letters' case."""
+    while first and data[first - 1] == ord("\\"):  # an escape stands before its text
+        first -= 1
+    raw = data[first:last].decode("utf-8", "replace")
+    for match in loose_footnotes(raw):
+        before = raw[: match.start()]
+        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+            at = first + len(before.encode())
+            yield Span(REF, at, at + len(match[0].encode()), match[1])
 
 
 def _target(data: bytes, label: int, last: int) -> Span | None:
@@ -136,7 +157,7 @@ def _attributes(data: bytes, first: int, last: int) -> Iterator[Span]:
         yield Span(TARGET, at, at + len(match[group].encode()), match[group])
 
 
-def _definitions(text: str) -> Iterator[Span]:
+def definitions(text: str) -> Iterator[Span]:
     """Yield the targets of link reference definitions: they are no events, because they show nothing."""
     if "]:" not in text:
         return

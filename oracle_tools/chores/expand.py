@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle_tools.bundle import git, refs
-from oracle_tools.bundle.edits import Edit, Move, Write, apply
+from oracle_tools.bundle.edits import Delete, Edit, Move, Write, apply
 from oracle_tools.bundle.errors import OracleError, shown
 from oracle_tools.bundle.layout import INDEX, INGEST_AUTO, PLAN, SKILL
 from oracle_tools.bundle.lock import locked
@@ -33,6 +33,7 @@ from oracle_tools.bundle.workspace import (
     label,
     now,
     open_workspace,
+    workspaces,
 )
 
 Judge = Callable[[Tree, Sequence[str]], list[str]]
@@ -392,7 +393,7 @@ def finalize(
             faults = judge(_narrowed(tree.after([]), outcome.files), outcome.files) if outcome.files else []
             if faults:
                 raise OracleError(f"not finalized: {'; '.join(map(shown, faults))}; mend that", exit_code=1)
-            writes = indexed(tree)
+            writes = indexed(_without_others(root, tree, space))
             outcome = replace(
                 outcome,
                 indexes=_union(before.indexes if before else (), [edit.path for edit in writes]),
@@ -442,6 +443,33 @@ def _outcome(space: Workspace, tree: Tree, why: str = "") -> Outcome:
     topic = label(_TITLE.sub("", space.plan.title)) or space.topic.replace("-", " ")
     kind = label(space.plan.meta.get("type", "")) or TYPES[0]
     return Outcome(topic, kind, space.progress(), _union(files, ()), tuple(failures), abandoned=why)
+
+
+def _without_others(root: Path, tree: Tree, space: Workspace) -> Tree:
+    """Return the tree without what other plans under way have delivered: a table that lists it would be
+    committed before its files are. Folders that hold nothing else are not there yet either.
+    """
+    others = [open_workspace(root, folder) for folder in workspaces(root) if folder != space.folder]
+    gone = {
+        part.path
+        for other in others
+        for part in other.plan.parts
+        if not other.archived
+        and other.states[part.n] == DONE
+        and tree.is_knowledge(part.path)
+        and not _REPLACES.search(other.section(part))
+    }
+    left = tree.after([Delete(path) for path in sorted(gone)])
+    kept = {above for path in left.knowledge for above in _above(path)}
+    fresh = {above for path in gone for above in _above(path)} - kept
+    return left.after([Delete(folder) for folder in fresh if folder])
+
+
+def _above(path: str) -> list[str]:
+    folders = []
+    while path := parent(path):
+        folders.append(path)
+    return folders
 
 
 def _recorded(tree: Tree, space: Workspace) -> Outcome | None:

@@ -19,15 +19,17 @@ WIDTH = 2
 
 
 def mv(tree: Tree, sources: Sequence[str], target: str) -> dict[str, str]:
-    """Return where each of `sources`, files and folders, goes: to `target`, or into it where it is a folder.
+    """Return where each of `sources`, files and folders, goes: to `target`, or into it where it is a folder
+    or there are several.
 
     Raises OracleError for what is not there or has a fixed place, for a target that exists, is no place for
     it, leaves the bundle or differs from another name only in the case of letters, and for a number that
     another file of the folder bears.
     """
-    into = tree.is_folder(target) and (len(sources) > 1 or target.lower() != sources[0].lower())
-    if len(sources) > 1 and not into:
-        raise OracleError(f"{shown(target)}: no such folder; several files are moved into one that is there")
+    several = len(sources) > 1
+    into = several or (tree.is_folder(target) and target.lower() != sources[0].lower())
+    if several and (tree.is_file(target) or target.endswith(".md")):
+        raise OracleError(f"{shown(target)}: no folder; several files are moved into one")
     moves: dict[str, str] = {}
     for source in sources:
         moves[source] = f"{target}/{name(source)}" if into else target

@@ -24,7 +24,9 @@ def planned(root: Path, plan: Plan, indexed: Index) -> tuple[Tree, list[Edit], s
     tree = scan(root)
     Cache(root, tree.config).facts(tree)
     edits, message = plan(tree)
-    return tree, [*edits, *(indexed(tree.after(edits)) if edits else ())], message
+    indexes = indexed(tree.after(edits)) if edits else ()
+    again = {edit.path for edit in indexes}
+    return tree, [*(e for e in edits if not (isinstance(e, Write) and e.path in again)), *indexes], message
 
 
 def carry_out(root: Path, plan: Plan, indexed: Index, commit: bool = True) -> Iterator[str]:
