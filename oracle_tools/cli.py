@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import gc
 import os
 import sys
@@ -16,6 +17,7 @@ import typer
 from oracle_tools.bundle.errors import OracleError, shown
 
 if TYPE_CHECKING:
+    from oracle_tools.bundle.edits import Edit
     from oracle_tools.bundle.tree import Tree
 
 app = typer.Typer(
@@ -669,6 +671,155 @@ def source_bump(
         else:
             apply(_root(), bumped.edits)
     typer.echo("\n".join(bumped.lines), err=diff)
+
+
+_Within = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders of the bundle.")]
+_ShowOnly = Annotated[bool, typer.Option("--diff", help="Show what would change, and write nothing.")]
+_Uncommitted = Annotated[bool, typer.Option("--no-commit", help="Change the files and do not commit.")]
+Reorganized = tuple[Sequence["Edit"], str]
+"""Edits, and the message of the commit that holds them."""
+
+
+def _reorganize(plan: Callable[[Tree], Reorganized], diff: bool, no_commit: bool) -> None:
+    """Carry out what `plan` makes of the bundle, with fresh indexes, as one commit; or only show it."""
+    from oracle_tools.bundle.diff import difference
+    from oracle_tools.bundle.lock import locked
+    from oracle_tools.chores.index import index
+    from oracle_tools.chores.reorganize import carry_out, planned
+
+    root = _root()
+    if diff:
+        tree, edits, _ = planned(root, plan, index)
+        typer.echo(difference(tree, edits), nl=False)
+        return
+    with locked(root):
+        for line in carry_out(root, plan, index, commit=not no_commit):
+            typer.echo(line)
+
+
+@app.command()
+def mv(
+    paths: _Within,
+    target: Annotated[str, typer.Argument(help="The new path, or a folder that is there.")],
+    diff: _ShowOnly = False,
+    no_commit: _Uncommitted = False,
+) -> None:
+    """Move files and folders, and rewrite every link, path, plan and route that names them."""
+    _reorganize(lambda tree: _mv(tree, _inside(tree, [*paths, target])), diff, no_commit)
+
+
+@app.command()
+def renumber(
+    folder: Annotated[str, typer.Argument(help="A folder of knowledge.")],
+    after: Annotated[
+        int | None, typer.Option(min=-1, metavar="NN", help="Make the number after this one free.")
+    ] = None,
+    gaps: Annotated[
+        bool, typer.Option("--gaps", help="Close the gaps; what it does without --after.")
+    ] = False,
+    diff: _ShowOnly = False,
+    no_commit: _Uncommitted = False,
+) -> None:
+    """Close the gaps in a folder's numbers, or open a place, and rewrite what names the files."""
+    from oracle_tools.bundle.relink import moved
+    from oracle_tools.chores.mv import message, renumber
+
+    if gaps and after is not None:
+        raise OracleError("--gaps closes all gaps, --after opens one; choose one of them")
+
+    def plan(tree: Tree) -> Reorganized:
+        (inside,) = _inside(tree, [folder])
+        moves = renumber(tree, inside, after)
+        return moved(tree, moves), message(moves, f"renumber {inside}")
+
+    _reorganize(plan, diff, no_commit)
+
+
+def _mv(tree: Tree, paths: Sequence[str]) -> Reorganized:
+    from oracle_tools.bundle.relink import moved
+    from oracle_tools.chores.mv import message, mv
+
+    *sources, to = paths
+    moves = mv(tree, sources, to)
+    return moved(tree, moves), message(moves)
+
+
+def _split(tree: Tree, path: str, at: Sequence[str]) -> Reorganized:
+    from oracle_tools.chores.split import message, split
+
+    edits = split(tree, path, at)
+    return edits, message(path, edits)
+
+
+def _merge(tree: Tree, paths: Sequence[str], into: str) -> Reorganized:
+    from oracle_tools.chores.merge import merge, message
+
+    return merge(tree, paths, into), message(paths, into)
+
+
+@app.command()
+def split(
+    file: Annotated[str, typer.Argument(help="A knowledge file.")],
+    at: Annotated[list[str], typer.Option("--at", metavar="HEADING", help="Where a file begins; repeat it.")],
+    diff: _ShowOnly = False,
+    no_commit: _Uncommitted = False,
+) -> None:
+    """Make numbered files of an overlong one, with its footnotes, and links that follow."""
+    _reorganize(lambda tree: _split(tree, _inside(tree, [file])[0], at), diff, no_commit)
+
+
+@app.command()
+def merge(
+    files: _Within,
+    into: Annotated[str, typer.Option("--into", metavar="FILE", help="One of the files, or a new one.")],
+    diff: _ShowOnly = False,
+    no_commit: _Uncommitted = False,
+) -> None:
+    """Make one knowledge file of several; footnotes fold together, and links follow."""
+
+    def plan(tree: Tree) -> Reorganized:
+        *paths, to = _inside(tree, [*files, into])
+        return _merge(tree, paths, to)
+
+    _reorganize(plan, diff, no_commit)
+
+
+@app.command()
+def tidy(
+    apply: Annotated[bool, typer.Option("--apply", help="Do it, one commit for each proposal.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what each proposal would change.")] = False,
+) -> None:
+    """Propose what the guidelines suggest: long files to split, tiny ones to merge, folders to form."""
+    from oracle_tools.chores.tidy import tidy
+
+    proposals = tidy(_scanned())
+    for proposal in proposals:
+        typer.echo(f"{proposal}\n    {proposal.reason}")
+        if apply or diff:
+            _reorganize(functools.partial(_tidied, proposal=proposal), diff, no_commit=False)
+    if not proposals:
+        typer.echo("nothing to tidy")
+
+
+def _tidied(tree: Tree, proposal: Any) -> Reorganized:
+    from oracle_tools.chores.tidy import MERGE, SPLIT
+
+    if proposal.verb == SPLIT:
+        return _split(tree, proposal.paths[0], proposal.more)
+    if proposal.verb == MERGE:
+        return _merge(tree, proposal.paths, *proposal.more)
+    return _mv(tree, [*proposal.paths, *proposal.more])
+
+
+def _inside(tree: Tree, words: Sequence[str]) -> list[str]:
+    """Return paths as the tree names them: from where we are if the first is there, else from the top."""
+    from oracle_tools.bundle.naming import inside
+
+    try:
+        here = Path.cwd()
+    except OSError:
+        here = Path("/")
+    return inside(tree, words, here)
 
 
 _Side = Annotated[str, typer.Option(help="Whose documents they are; needed where there are several sides.")]

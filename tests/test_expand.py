@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from oracle_tools.bundle import edits, git, workspace
+from oracle_tools.bundle import edits, git, naming, workspace
 from oracle_tools.bundle.edits import Write, apply
 from oracle_tools.bundle.errors import OracleError
 from oracle_tools.bundle.layout import Config
@@ -93,13 +93,13 @@ def files(root: Path) -> dict[str, bytes]:
     ],
 )
 def test_a_topic_becomes_a_name(topic: str, expected: str) -> None:
-    assert expand.kebab(topic) == expected
+    assert naming.kebab(topic) == expected
 
 
 @pytest.mark.parametrize("topic", ["", "???", "-", "漢字", "\n"])
 def test_a_topic_of_nothing_is_refused(topic: str) -> None:
     with pytest.raises(OracleError, match="no letter"):
-        expand.kebab(topic)
+        naming.kebab(topic)
 
 
 @pytest.mark.parametrize(
@@ -549,6 +549,24 @@ def test_finalize_takes_a_plan_that_was_committed(root: Path) -> None:
     finalized(root)
     assert small.git(root, "status", "--short") == ""
     assert small.git(root, "ls-files", FOLDER) == ""
+
+
+def test_finalize_indexes_nothing_that_another_plan_has_not_committed(root: Path, tmp_path: Path) -> None:
+    other = [expand.Wanted("karpathy/05-other.md", "other"), expand.Wanted("karpathy/fresh/01-o.md", "o")]
+    apply(root, [expand.new(scan(root), "other", other, "Research", TODAY)])
+    theirs = find(root, "other")
+    for n in (1, 2):
+        assert claim(theirs, "bert", n) is not None
+        expand.deliver(root, theirs.folder, n, knowledge(n), _judge)
+    ready(root)
+    finalized(root)
+    small.git(tmp_path, "clone", "--quiet", str(root), "clone")
+    committed = scan(tmp_path / "clone")
+    assert "05-other.md" not in committed.text("karpathy/INDEX.md")
+    assert "fresh" not in committed.text("SKILL.md") + committed.text("karpathy/INDEX.md")
+    assert index(committed) == []
+    expand.finalize(root, theirs.folder, index, _judge, False)
+    assert "05-other.md" in scan(root).text("karpathy/INDEX.md") and index(scan(root)) == []
 
 
 def test_finalize_refuses_what_is_unfinished_unless_partial(root: Path) -> None:

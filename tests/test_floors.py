@@ -82,7 +82,7 @@ def test_a_chore_imports_no_other_chore(path: str) -> None:
                 for name in ("bundle/convert", "bundle/git", "bundle/gitsource", "chores/runners")
             },
         ),
-        (("pyromark",), {"oracle_tools/bundle/markdown.py"}),
+        (("pyromark",), {"oracle_tools/bundle/markdown.py", "oracle_tools/bundle/spans.py"}),
         (("markdown_it", "mdit_py_plugins"), {"oracle_tools/bundle/markdown_reference.py"}),
     ],
 )

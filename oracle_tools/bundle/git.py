@@ -153,6 +153,18 @@ def commit(root: Path, paths: Sequence[str], message: str) -> str:
     return ""
 
 
+def uncommitted(root: Path, paths: Sequence[str]) -> list[str]:
+    """Return what at or below `paths` git tracks and differs from the last commit; none without git."""
+    if git_folder(root) is None:
+        return []
+    asked = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no", "--", *paths)
+    try:
+        said = run_git(root, *asked).stdout
+    except FileNotFoundError:
+        return []
+    return [line[3:] for line in said.split("\0") if line]
+
+
 def _ignored(root: Path, paths: Sequence[str]) -> set[str]:
     """Return those of `paths` that git ignores. `check-ignore` refuses literal pathspecs; `./` is as good."""
     asked = "\0".join(f"./{path}" for path in paths)

@@ -35,6 +35,9 @@ KNOWLEDGE_KEYS = ("description", "keywords")
 SOURCE_KEYS = (*KNOWLEDGE_KEYS, "kind", "people", "date", "address")
 PIN_KEYS = (*KNOWLEDGE_KEYS, "upstream", "commit", "tree", "license", "retrieved")
 
+MAX_LINES = 500
+"""Lines above which a file should be split: a reader pays for all of it to get one answer."""
+
 FILES_REGION = "files"
 FOLDERS_REGION = "folders"
 ROUTES_REGION = "routes"

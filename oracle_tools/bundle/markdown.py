@@ -503,7 +503,7 @@ class _Fast:
         self.places: dict[str, list[Place]] = {kind: [] for kind in PLACED}
         self._before: list[int] = []  # how many references stand before each loose one
         reader = pyromark.events_with_range if placed else pyromark.events
-        events = reader(self._text, options=_options(pyromark), merge_text=True)
+        events = reader(self._text, options=options(pyromark), merge_text=True)
         self._walk(self._ranged(events) if placed else events)
         self.whole = placed or self._text.count("[^") == len(doc.refs) + len(doc.notes)
         if doc.loose:
@@ -628,7 +628,8 @@ class _Fast:
                 collected.append(" ")
 
 
-def _options(pyromark: Any) -> Any:
+def options(pyromark: Any) -> Any:
+    """Return the extensions that every pass reads with."""
     options = pyromark.Options
     return options.ENABLE_TABLES | options.ENABLE_FOOTNOTES | options.ENABLE_STRIKETHROUGH
 
@@ -648,7 +649,7 @@ def blocks(text: str) -> list[str]:
     start = frontmatter(text)[1]
     kinds = ["MetadataBlock"] if start else []
     depth = 0
-    events: Any = pyromark.events(text[start:], options=_options(pyromark))
+    events: Any = pyromark.events(text[start:], options=options(pyromark))
     for event in events:
         if not isinstance(event, dict):
             if event == "Rule" and not depth:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from oracle_tools.bundle import git, refs
-from oracle_tools.bundle.edits import Edit, Move, Write, apply, guarded
+from oracle_tools.bundle.edits import Delete, Edit, Move, Write, apply
 from oracle_tools.bundle.errors import OracleError, shown
-from oracle_tools.bundle.layout import INDEX, INGEST_AUTO, PLAN, SKILL, SOURCE_DOCUMENTS
+from oracle_tools.bundle.layout import INDEX, INGEST_AUTO, PLAN, SKILL
 from oracle_tools.bundle.lock import locked
 from oracle_tools.bundle.markdown import Doc, read
+from oracle_tools.bundle.naming import kebab, misplaced, number_taken
 from oracle_tools.bundle.plan import DONE, FAILED, OPEN, Part, mark_state
 from oracle_tools.bundle.table import table
 from oracle_tools.bundle.tree import Tree, name, parent, scan
@@ -33,6 +33,7 @@ from oracle_tools.bundle.workspace import (
     label,
     now,
     open_workspace,
+    workspaces,
 )
 
 Judge = Callable[[Tree, Sequence[str]], list[str]]
@@ -46,8 +47,6 @@ _SAID_AT_ONCE = 5
 _NO_GAP = ("related", "sources")
 _TITLE = re.compile(r"^(?:knowledge )?expansion(?: plan)?\s*[:–—-]\s*", re.IGNORECASE)
 _GIVEN = re.compile(r"(?P<path>\S+)(?:\s+\(~?(?P<lines>\d+) lines?\))?\s*:\s+(?P<covers>\S.*)", re.DOTALL)
-_FOLDER = re.compile(r"[a-z0-9][a-z0-9.-]*")
-_FILE = re.compile(r"\d+-[a-z0-9]+(?:-[a-z0-9]+)*\.md")
 _REPLACES = re.compile(r"(?im)^#+ .*\bPART\s+\d+\b\W*replaces?\b|^\W*Replaces\W+(?:yes|true)\b")
 _BOX = re.compile(r"(\s*(?:[-*+]|\d+[.)])\s+\[)([^\]\n]*)(\])")
 _MARKS = {DONE: "✓", FAILED: "/"}
@@ -112,37 +111,6 @@ def read_wanted(path: Path) -> list[Wanted]:
     return found
 
 
-def kebab(topic: str) -> str:
-    """Return a topic as lower-case words joined by hyphens; raises OracleError where nothing is left.
-
-    >>> kebab("The KV cache, façade & all")
-    'the-kv-cache-facade-all'
-    """
-    plain = unicodedata.normalize("NFKD", topic).encode("ascii", "ignore").decode().lower()
-    words = "-".join(re.findall(r"[a-z0-9]+", plain))[:60].strip("-")
-    if not words:
-        raise OracleError(f"{shown(topic)}: no letter or digit to name the topic by")
-    return words
-
-
-def misplaced(tree: Tree, path: str) -> str:
-    """Return why no knowledge file can lie at `path`, or ""; a path that leaves the bundle is no place."""
-    if tree.root is not None:
-        try:
-            guarded(tree.root, path)
-        except OracleError as error:
-            return str(error)
-    *folders, file = path.split("/")
-    places = [*tree.knowledge_roots, SOURCE_DOCUMENTS]
-    if not folders or folders[0] not in places:
-        return f"{shown(path)}: not in a knowledge folder; there are {', '.join(sorted(set(places)))}"
-    if not _FILE.fullmatch(file) or not all(_FOLDER.fullmatch(folder) for folder in folders):
-        return f"{shown(path)}: name it NN-kebab-name.md, in kebab-case folders"
-    if not tree.after([Write(path, "")]).is_knowledge(path):
-        return f"{shown(path)}: not a place for a knowledge file"
-    return ""
-
-
 def new(tree: Tree, topic: str, parts: Sequence[Wanted], kind: str, today: date) -> Write:
     """Return the write of the plan for an expansion on `topic`.
 
@@ -167,19 +135,11 @@ def new(tree: Tree, topic: str, parts: Sequence[Wanted], kind: str, today: date)
         elif not why and part.replaces and not there:
             why = f"{part.path}: is not there to be replaced"
         elif not why and not there:
-            why = _number_taken(tree, part.path, seen)
+            why = number_taken(tree, part.path, seen)
         if why:
             raise OracleError(why)
         seen.add(part.path)
     return Write(f"{INGEST_AUTO}/{folder}/{PLAN}", _plan_text(tree.name, topic, parts, kind, today), new=True)
-
-
-def _number_taken(tree: Tree, path: str, planned: set[str]) -> str:
-    number = name(path).partition("-")[0]
-    for other in (*tree.files(parent(path)), *planned):
-        if parent(other) == parent(path) and re.match(rf"0*{int(number)}-", name(other)):
-            return f"{path}: number {number} is {name(other)}'s"
-    return ""
 
 
 def _plan_text(oracle: str, topic: str, parts: Sequence[Wanted], kind: str, today: date) -> str:
@@ -433,7 +393,7 @@ def finalize(
             faults = judge(_narrowed(tree.after([]), outcome.files), outcome.files) if outcome.files else []
             if faults:
                 raise OracleError(f"not finalized: {'; '.join(map(shown, faults))}; mend that", exit_code=1)
-            writes = indexed(tree)
+            writes = indexed(_without_others(root, tree, space))
             outcome = replace(
                 outcome,
                 indexes=_union(before.indexes if before else (), [edit.path for edit in writes]),
@@ -483,6 +443,33 @@ def _outcome(space: Workspace, tree: Tree, why: str = "") -> Outcome:
     topic = label(_TITLE.sub("", space.plan.title)) or space.topic.replace("-", " ")
     kind = label(space.plan.meta.get("type", "")) or TYPES[0]
     return Outcome(topic, kind, space.progress(), _union(files, ()), tuple(failures), abandoned=why)
+
+
+def _without_others(root: Path, tree: Tree, space: Workspace) -> Tree:
+    """Return the tree without what other plans under way have delivered: a table that lists it would be
+    committed before its files are. Folders that hold nothing else are not there yet either.
+    """
+    others = [open_workspace(root, folder) for folder in workspaces(root) if folder != space.folder]
+    gone = {
+        part.path
+        for other in others
+        for part in other.plan.parts
+        if not other.archived
+        and other.states[part.n] == DONE
+        and tree.is_knowledge(part.path)
+        and not _REPLACES.search(other.section(part))
+    }
+    left = tree.after([Delete(path) for path in sorted(gone)])
+    kept = {above for path in left.knowledge for above in _above(path)}
+    fresh = {above for path in gone for above in _above(path)} - kept
+    return left.after([Delete(folder) for folder in fresh if folder])
+
+
+def _above(path: str) -> list[str]:
+    folders = []
+    while path := parent(path):
+        folders.append(path)
+    return folders
 
 
 def _recorded(tree: Tree, space: Workspace) -> Outcome | None:

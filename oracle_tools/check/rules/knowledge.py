@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from oracle_tools.bundle.edits import Write
+from oracle_tools.bundle.layout import MAX_LINES
 from oracle_tools.bundle.markdown import At, frontmatter, lines, places
 from oracle_tools.check.rule import Page, Problem, Severity, page_rule
 
-LINE_LIMIT = 500
 BYTE_LIMIT = 90_000
 
 EVERY_ROLE = "knowledge index skill humor plan other"
@@ -235,8 +235,8 @@ def overlong_file(page: Page) -> Iterator[Problem]:
     Bad: 900 lines on two subjects
     Good: two files
     """
-    if page.doc.lines > LINE_LIMIT:
-        yield page.problem(f"{page.doc.lines} lines, over {LINE_LIMIT}; split it", LINE_LIMIT + 1)
+    if page.doc.lines > MAX_LINES:
+        yield page.problem(f"{page.doc.lines} lines, over {MAX_LINES}; split it", MAX_LINES + 1)
 
 
 @page_rule("K008", "oversize-file", roles="knowledge index skill humor")
