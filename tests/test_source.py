@@ -328,3 +328,27 @@ def test_the_tree_hash_is_gits(tmp_path_factory: pytest.TempPathFactory, paths: 
     rows = (line.split(maxsplit=3) for line in small.git(folder, "ls-tree", "-r", "HEAD").splitlines())
     assert tree_hash((mode, oid, path) for mode, _, oid, path in rows) == upstream.hashes(folder)[1]
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        '["..", ["bundle"]]',
+        '["00-nano", ["../../../SKILL.md"]]',
+        '["00-nano", ["INDEX.md"]]',
+        '["00-nano", 7]',
+        "{",
+        "[]",
+    ],
+)
+def test_a_note_of_a_swap_that_somebody_made_up_moves_nothing(tmp_path: Path, note: str) -> None:
+    theirs, tree = prepared(tmp_path)
+    evil = (tmp_path / "bundle" / NANO).parent / ".oracle-pull-evil"
+    (evil / "new").mkdir(parents=True)
+    (evil / "old").mkdir()
+    (evil / "swap").write_text(note, encoding="utf-8")
+    ours = (tmp_path / "bundle" / NANO / "INDEX.md").read_bytes()
+    assert pull(tree, origin=str(theirs)).done
+    assert (tmp_path / "bundle" / NANO / "INDEX.md").read_bytes() == ours
+    assert not evil.exists()
+    assert (tmp_path / "bundle").is_dir()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ KINDS = ("talk", "paper", "article", "documentation")
 MAX_SIZE = 20.0
 """MiB above which a file of a codebase is left out."""
 
+_WORKSHOP, _ALIVE, _NEW, _OLD, _NOTE = ".oracle-pull-", "alive", "new", "old", "swap"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _LFS_LIMIT = 1024
 
@@ -127,6 +129,9 @@ def pull(tree: Tree, names: Sequence[str], asked: Asked, progress: Progress) -> 
     if asked.origin and len(wanted) != 1:
         raise OracleError("--from is the address of one repository; name one codebase")
 
+    for beside in {guarded(root, pin.folder).parent for pin in wanted}:
+        _swept(root, beside)
+
     def one(pin: Pin) -> Pulled:
         try:
             return _pulled(root, pin, asked, progress)
@@ -146,18 +151,45 @@ def _pulled(root: Path, pin: Pin, asked: Asked, progress: Progress) -> Pulled:
         return Pulled(f"{pin.folder}: already the pinned commit")
     if state in (MODIFIED, STALE) and not asked.force and not is_untouched(root, pin):
         raise OracleError("has changes of its own (oracle source verify lists them); --force replaces it")
-    with tempfile.TemporaryDirectory(prefix=".oracle-pull-", dir=target.parent) as made:
-        staged = Path(made) / "new"
+    with _workshop(root, target.parent) as made:
+        staged = made / _NEW
         staged.mkdir()
         with _opened(pin, asked) as store:
             files = _staged(store, pin, staged, asked.max_size, progress)
         write_record(staged, pin.commit, files)
         with locked(root):
-            _swap(target, staged, Path(made) / "old")
+            _swap(target, made)
     remarks = tuple(f"{shown(entry.path)}: {entry.why}" for entry in files if entry.why)
     count = sum(bool(entry.where) for entry in files)
     what = f"{count:,} file{'' if count == 1 else 's'}"
     return Pulled(f"{pin.folder}: {what} of {pin.commit[:12]}", remarks)
+
+
+def _swept(root: Path, beside: Path) -> None:
+    """Remove what killed pulls have left in the folder `beside`, and put back what they took away."""
+    from filelock import FileLock, Timeout
+
+    for left in beside.glob(f"{_WORKSHOP}*"):
+        if left.is_dir() and not left.is_symlink():
+            with locked(root), suppress(Timeout), FileLock(left / _ALIVE, timeout=0):
+                _unswapped(left)
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _workshop(root: Path, beside: Path) -> Iterator[Path]:
+    """Give a folder to work in that is removed at the end."""
+    from filelock import FileLock
+
+    with locked(root):
+        made = Path(tempfile.mkdtemp(prefix=_WORKSHOP, dir=beside))
+        alive = FileLock(made / _ALIVE)
+        alive.acquire()
+    try:
+        yield made
+    finally:
+        alive.release()
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _opened(pin: Pin, asked: Asked) -> AbstractContextManager[Store]:
@@ -282,22 +314,44 @@ def _inside(link: Path, top: Path) -> bool:
         return False
 
 
-def _swap(target: Path, staged: Path, old: Path) -> None:
-    """Put what is in `staged` beside INDEX.md in place of what lies there; put that back where this fails."""
+def _swap(target: Path, made: Path) -> None:
+    """Put what is in the workshop's `new` beside INDEX.md in place of what lies there, which goes to `old`.
+
+    Put that back where this fails. Who is killed in between leaves a note by which the next pull does.
+    """
+    staged, old = made / _NEW, made / _OLD
     old.mkdir()
-    moved: list[tuple[Path, Path]] = []
+    names = sorted((item.name for item in staged.iterdir()), key=lambda name: name == RECORD)
+    (made / _NOTE).write_text(json.dumps([target.name, names]), encoding="utf-8")
     try:
-        for source, destination in ((target, old), (staged, target)):
-            # The record goes first out and last in: half a copy has none.
-            for item in sorted(source.iterdir(), key=lambda p: (p.name == RECORD) == (source == staged)):
-                if item.name != INDEX:
-                    item.rename(destination / item.name)
-                    moved.append((item, destination / item.name))
+        for item in sorted(target.iterdir(), key=lambda path: path.name != RECORD):
+            if item.name != INDEX:
+                item.rename(old / item.name)
+        for name in names:  # the record goes first out and last in: half a copy has none
+            (staged / name).rename(target / name)
     except BaseException:
-        for before, now in reversed(moved):
-            now.rename(before)
+        _unswapped(made)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    (made / _NOTE).unlink()
+
+
+def _unswapped(made: Path) -> None:
+    """Undo the half of a swap that the workshop's note tells of."""
+    note = made / _NOTE
+    if not note.is_file() or note.is_symlink():
+        return
+    with suppress(ValueError, TypeError):
+        folder, names = json.loads(note.read_text(encoding="utf-8"))
+        target = made.parent / folder
+        # Anybody may have put the note there: it names children of two folders beside it, or it is ignored.
+        plain = all(Path(name).name == name and name not in ("", "..", INDEX) for name in (folder, *names))
+        if plain and not any(place.is_symlink() for place in (target, made / _NEW, made / _OLD)):
+            for name in names:
+                if not os.path.lexists(made / _NEW / name):
+                    (target / name).rename(made / _NEW / name)
+            for item in (made / _OLD).iterdir():
+                item.rename(target / item.name)
+    note.unlink()
 
 
 def verify(tree: Tree, names: Sequence[str]) -> tuple[str, bool]:
