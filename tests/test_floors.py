@@ -93,3 +93,12 @@ def test_only_these_modules_use(modules: tuple[str, ...], allowed: set[str]) -> 
 def test_nothing_is_imported_from_the_door_or_from_tests() -> None:
     assert users("oracle_tools.cli") <= {"oracle_tools/__main__.py"}
     assert users("tests", "benchmarks") == set()
+
+
+def test_no_shell_is_ever_used() -> None:
+    for path, file in MODULES.items():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("os.system", "os.popen", "subprocess.getoutput"), path
+                assert not any(word.arg == "shell" for word in node.keywords), path

@@ -659,3 +659,17 @@ def test_sides_need_not_be_configured() -> None:
     assert ingest.asked(Tree.of({}), "", "", "", 1) == ingest.Asked("")
     with pytest.raises(OracleError, match="for one document"):
         ingest.asked(Tree.of({}), "", "x", "", 2)
+
+
+@pytest.mark.parametrize(
+    ("page", "left"),
+    [
+        ("a<div hidden><div>x</div> secret</div>b", "ab"),
+        ("a<p style='display:none'>x<p>y</p></p>b", "ab"),
+        ('a<b title="<i hidden>">x</b>c', 'a<b title="<i hidden>">x</b>c'),
+        ("a<i hidden>never closed", "a<i hidden>never closed"),
+        ("a<br hidden/>b</br>", "a<br hidden/>b</br>"),
+    ],
+)
+def test_a_hidden_element_goes_with_all_that_is_in_it(page: str, left: str) -> None:
+    assert hostile._without_elements(page, Counter()) == left

@@ -136,6 +136,13 @@ def apply(root: Path, edits: Sequence[Edit]) -> None:
         _remove(folder)
 
 
+def is_written(root: Path, since: int) -> bool:
+    """Say whether somebody changes the bundle at `root`, or has since that time in ns: the folder in which
+    edits are prepared comes and goes at its top.
+    """
+    return root.stat().st_mtime_ns >= since or any(root.glob(f"{WORK}*"))
+
+
 def recover(root: Path) -> bool:
     """Undo what a killed process left half done below `root`; say whether there was anything.
 

@@ -36,7 +36,10 @@ DROPPED = ("script", "style", "noscript", "template", "iframe", "object", "embed
 """Elements that are taken out with what is in them."""
 
 _DROPPED = re.compile(rf"<({'|'.join(DROPPED)})\b[^>]*>.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
-_ELEMENT = re.compile(r"<([a-z][a-z0-9]*)\b([^>]*)>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE)
+# Every quantity is bounded: what is never closed costs no more than its length.
+_TAGS = re.compile(
+    r"""<(/?)([a-z][a-z0-9]*)\b((?:[^<>"']{1,500}|"[^"]{0,2000}"|'[^']{0,2000}'){0,60}+)>""", re.IGNORECASE
+)
 _HIDDEN_ATTRIBUTE = re.compile(r"\shidden(?=[\s=/]|$)", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _HARMLESS = re.compile(r"</?(?:br|sub|sup|kbd|b|i|em|strong|p)\s*/?>", re.IGNORECASE)
@@ -180,13 +183,29 @@ def _without_elements(text: str, counts: Counter[str]) -> str:
         text, removed = pattern.subn("", text)
         counts[what] += removed
 
-    def shown(element: re.Match[str]) -> str:
-        if is_hiding(element[2]) or _HIDDEN_ATTRIBUTE.search(element[2]):
-            counts[HIDDEN_ELEMENTS] += 1
-            return ""
-        return f"<{element[1]}{element[2]}>{_ELEMENT.sub(shown, element[3])}</{element[1]}>"
+    return _unmasked(_without_hidden(text, counts), fences)
 
-    return _unmasked(_ELEMENT.sub(shown, text), fences)
+
+def _without_hidden(text: str, counts: Counter[str]) -> str:
+    """Return `text` without the elements that are hidden by their own attributes, and all that is in them."""
+    opened: dict[str, list[re.Match[str]]] = {}
+    hidden: list[tuple[int, int]] = []
+    for tag in _TAGS.finditer(text):
+        same = opened.setdefault(tag[2].lower(), [])
+        if not tag[1]:
+            if not tag[3].endswith("/"):
+                same.append(tag)
+        elif same:
+            begun = same.pop()
+            if is_hiding(begun[3]) or _HIDDEN_ATTRIBUTE.search(begun[3]):
+                hidden.append((begun.start(), tag.end()))
+    kept, at = [], 0
+    for start, end in sorted(hidden):
+        if start >= at:
+            counts[HIDDEN_ELEMENTS] += 1
+            kept.append(text[at:start])
+        at = max(at, end)
+    return "".join([*kept, text[at:]])
 
 
 def _held(block: str, mask: Callable[[str], str]) -> str:

@@ -64,6 +64,7 @@ footnote definitions, and `[^name]` that no definition made a footnote.
 """
 
 
+_MANY = 200
 _PLAIN_FORM = {"links": ("](", ")"), "codes": ("`", "`")}
 
 
@@ -464,6 +465,9 @@ def place(text: str, doc: Doc, at: At) -> Place:
         fact = facts[at.n]
         before, after = _PLAIN_FORM[at.kind]
         plain = f"{before}{fact}{after}"
+        if len(facts) > _MANY:  # each look goes through the text, and there may be one for each fact
+            known = places(text)[at.kind]
+            return known[at.n] if at.n < len(known) else Place(1, 1)
         wanted = facts.count(fact)
         elsewhere = text.count(fact) - text.count(f"[{fact}]") - wanted
         if fact and text.count(plain) == wanted and not elsewhere:
@@ -498,7 +502,7 @@ class _Fast:
         if not self._text.isascii():
             self._text = self._text.encode("utf-8", "replace").decode()
         self._data = self._text.encode() if placed else b""
-        self._line, self._offset = self._first, 0
+        self._line, self._offset, self._column = self._first, 0, 1
         self._where: dict[str, int] | None = None
         self.places: dict[str, list[Place]] = {kind: [] for kind in PLACED}
         self._before: list[int] = []  # how many references stand before each loose one
@@ -512,11 +516,15 @@ class _Fast:
 
     def _at(self, offset: int) -> Place:
         if offset < self._offset:
-            self._line, self._offset = self._first, 0
-        self._line += self._data.count(b"\n", self._offset, offset)
+            self._line, self._offset, self._column = self._first, 0, 1
+        ends = self._data.count(b"\n", self._offset, offset)
+        start = self._data.rfind(b"\n", self._offset, offset) + 1 if ends else self._offset
+        self._line += ends
+        self._column = (1 if ends else self._column) + len(
+            self._data[start:offset].decode("utf-8", "replace")
+        )
         self._offset = offset
-        start = self._data.rfind(b"\n", 0, offset) + 1
-        return Place(self._line, len(self._data[start:offset].decode("utf-8", "replace")) + 1)
+        return Place(self._line, self._column)
 
     def _ranged(self, events: Any) -> Iterator[Any]:
         in_code = False

@@ -62,6 +62,8 @@ def page(tree: Tree, path: str) -> Page:
         raise OracleError(f"{shown(path)}: {doc.problem}; mend it")
     if any(True for _ in definitions(text)):
         raise OracleError(f"{shown(path)}: has reference definitions; write its links as [text](target)")
+    if len(read(f"{text}\n\n# a\n").headings) == len(doc.headings):
+        raise OracleError(f"{shown(path)}: a comment or a fence in it is not closed; close it")
     meta, start, _ = frontmatter(text)
     found = spans(text)
     notes = {span.said: text[span.start : span.end].rstrip() for span in found if span.kind == NOTE}

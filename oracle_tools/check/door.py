@@ -9,12 +9,15 @@ from pathlib import Path
 from oracle_tools.bundle import git
 from oracle_tools.bundle.cache import Cache
 from oracle_tools.bundle.diff import difference as diff
-from oracle_tools.bundle.edits import Edit, apply, touched
+from oracle_tools.bundle.edits import Edit, apply, is_written, touched
 from oracle_tools.bundle.errors import OracleError, shown
 from oracle_tools.bundle.lock import locked
 from oracle_tools.bundle.tree import Tree, scan
 from oracle_tools.check import run
 from oracle_tools.check.render import FORMATS, Report
+from oracle_tools.check.rule import Finding
+
+_AGAIN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,23 @@ def judge(root: Path, asked: Asked) -> tuple[str, int]:
     """
     if asked.format not in FORMATS:
         raise OracleError(f"no format {shown(asked.format)}; there are {', '.join(FORMATS)}")
-    tree = scan(root)
+    tree, findings = _judged(root, asked)
+    for _ in range(_AGAIN):
+        if not run.failed(findings) or not is_written(root, tree.scanned):
+            break
+        tree, findings = _judged(root, asked)  # half of a change was seen
     paths = _paths(tree, asked.paths)
-    cache = Cache(root, tree.config) if asked.cached else None
-    findings = run.check(tree, cache, git.head(root))
     findings = run.below(run.selected(findings, asked.select, asked.ignore), paths)
     listed = frozenset(finding.code for finding in findings) if asked.select else frozenset()
     report = Report(tree.name, len(tree.documents), findings, asked.quiet, asked.statistics, listed)
     return FORMATS[asked.format](report), int(run.failed(findings))
+
+
+def _judged(root: Path, asked: Asked) -> tuple[Tree, list[Finding]]:
+    tree = scan(root)
+    _paths(tree, asked.paths)
+    cache = Cache(root, tree.config) if asked.cached else None
+    return tree, run.check(tree, cache, git.head(root))
 
 
 def difference(root: Path, asked: Asked) -> str:
