@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracle_tools.bundle import relink
 from oracle_tools.bundle.errors import OracleError
 from oracle_tools.bundle.layout import Config
 from oracle_tools.bundle.relink import follow, moved
@@ -150,6 +151,16 @@ def test_a_move_makes_no_link_dead(texts: dict[str, str], data: st.DataObject) -
     to = data.draw(st.sampled_from(["y/z", "q/r/z"])) + (".md" if source.endswith(".md") else "")
     done = after(tree, {source: to})
     assert [f for f in check(done) if f.code in ("L001", "L003")] == []
+
+
+@given(trees(), st.data())
+def test_the_quick_way_is_the_careful_way(texts: dict[str, str], data: st.DataObject) -> None:
+    source = data.draw(st.sampled_from([*texts, "a/b", "d"]))
+    moves = {source: "q/r/z.md" if source.endswith(".md") else "q/r/z"}
+    quick = content(after(Tree.of(texts), moves))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relink, "_quickly", lambda *_: None)
+        assert content(after(Tree.of(texts), moves)) == quick
 
 
 # What must not be moved, or not there

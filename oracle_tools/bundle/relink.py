@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from urllib.parse import quote, unquote
 
 from oracle_tools.bundle.edits import Edit, Move, Write
 from oracle_tools.bundle.errors import OracleError, shown
 from oracle_tools.bundle.layout import CONFIG_FILES, INGEST_AUTO
 from oracle_tools.bundle.markdown import read
-from oracle_tools.bundle.spans import CODE, LABEL, TARGET, Span, replaced, spans
+from oracle_tools.bundle.spans import CODE, LABEL, TARGET, Span, definitions, replaced, spans
 from oracle_tools.bundle.tree import Tree, Unreadable, name, parent, read_text, resolve
 
 Where = Callable[[str, str], tuple[str, str]]
@@ -22,6 +22,7 @@ _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}|\\[-_.]")
 _UNSAFE = re.compile(r"[\s()<>%#?\\\"]")
 _WORD = re.compile(r"[\w./-]+")
 _LINES = re.compile(r"(?::\d+(?:-\d+)?|#\S*)$")
+_SPACED = re.compile(r"`([^`\n]*\s[^`\n]*)`")
 _STRING = re.compile(r"\"([^\"\\\n]+)\"|'([^'\n]+)'")
 _TEXTS = (".cfg", ".json", ".py", ".toml", ".txt", ".yaml", ".yml")
 _SEARCHED = 1_000_000
@@ -106,6 +107,8 @@ def rewritten(tree: Tree, path: str, at: str, text: str, where: Where) -> str:
 
     Raises OracleError where a link would not lead where it has to: it is in a form that is not understood.
     """
+    if (quick := _quickly(tree, path, at, text, where)) is not None:
+        return quick
     changes = []
     inside: list[Span] = []
     label: Span | None = None
@@ -128,7 +131,47 @@ def rewritten(tree: Tree, path: str, at: str, text: str, where: Where) -> str:
     if path.startswith(f"{INGEST_AUTO}/"):
         changes += _planned(tree, text, inside, where)
     result = replaced(text, changes)
-    _proven(path, at, text, result, where)
+    whole = tree.is_file(path) and tree.text(path) == text
+    before = tree.doc(path) if whole else read(text)
+    after = read(result) if result != text else before
+    _prove(path, at, before.links, after.links, where)
+    if whole:
+        tree.foresee(at, result, after)
+    return result
+
+
+def _quickly(tree: Tree, path: str, at: str, text: str, where: Where) -> str | None:
+    """Return the same as `rewritten` for a document of plain links only, without looking where they stand;
+    None where that is not plain to see.
+    """
+    if path.startswith(f"{INGEST_AUTO}/") or not tree.is_file(path) or tree.text(path) != text:
+        return None
+    doc = tree.doc(path)
+    if "<" in text or any(True for _ in definitions(text)):
+        return None
+    changes: dict[str, str] = {}
+    for facts, form in ((doc.links, "]({})"), (doc.codes, "`{}`")):
+        for said in dict.fromkeys(facts):
+            code = form == "`{}`"
+            if code and _is_code(tree, path):
+                continue
+            new = _recoded(tree, path, at, said, where) if code else retargeted(path, at, said, where)
+            if new == said:
+                continue
+            plain = form.format(said)
+            if text.count(said) != facts.count(said) or text.count(plain) != facts.count(said):
+                return None
+            labels = zip(_names(said), _names(new), strict=True)
+            if any(old != now and f"[{old}]" in text for old, now in labels):
+                return None
+            changes[plain] = form.format(new)
+    words = (match[1] for match in _SPACED.finditer(text))  # such codes are no facts
+    if not changes or any(_recoded(tree, path, at, word, where) != word for word in words):
+        return None
+    result = re.sub("|".join(map(re.escape, changes)), lambda match: changes[match[0]], text)
+    after = read(result)
+    _prove(path, at, doc.links, after.links, where)
+    tree.foresee(at, result, after)
     return result
 
 
@@ -144,8 +187,7 @@ def _is_code(tree: Tree, path: str) -> bool:
     return top in tree.config.code or tree.is_file(f"{top}/__init__.py")
 
 
-def _proven(path: str, at: str, old: str, new: str, where: Where) -> None:
-    before, after = read(old).links, read(new).links
+def _prove(path: str, at: str, before: Sequence[str], after: Sequence[str], where: Where) -> None:
     for said, now in zip(before, after, strict=False):
         if _expected(path, said, where) != _expected(at, now, lambda path, anchor: (path, anchor)):
             break

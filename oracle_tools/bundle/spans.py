@@ -21,6 +21,7 @@ reference, a whole footnote definition, a whole heading.
 _DEFINITION = re.compile(
     r"[ >]{0,12}(?:[-*+] +)?\[(?!\^)(?:[^\[\]\\]|\\.){1,999}\]:[ \t]*(?P<target><[^<>]*>|[^\s<]\S*)"
 )
+_LIKE_DEFINITION = re.compile(r"^[ >]{0,12}(?:[-*+] +)?\[(?!\^)[^\n]*\]:", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"""\s(?:href|src)\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 
 
@@ -159,7 +160,7 @@ def _attributes(data: bytes, first: int, last: int) -> Iterator[Span]:
 
 def definitions(text: str) -> Iterator[Span]:
     """Yield the targets of link reference definitions: they are no events, because they show nothing."""
-    if "]:" not in text:
+    if not _LIKE_DEFINITION.search(text):
         return
     for line in lines(text):
         if not line.code and (match := _DEFINITION.match(line.text)):

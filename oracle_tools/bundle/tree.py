@@ -109,6 +109,7 @@ class Tree:
         self._origins: dict[str, str] = {}  # where the disk has what edits would move
         self._loaded: dict[str, str] = {}
         self._docs: dict[str, Doc] = {}
+        self._foreseen: dict[tuple[str, str], Doc] = {}
         self._earlier: Mapping[str, Sequence[str]] | None = None
         self.memo: dict[object, object] = {}  # what chores derive from the tree, once
 
@@ -320,6 +321,10 @@ class Tree:
         """Take `doc` for the facts of `path`: they come from the cache."""
         self._docs[path] = doc
 
+    def foresee(self, path: str, text: str, doc: Doc) -> None:
+        """Take `doc` for the facts of a text that an edit is going to write at `path`."""
+        self._foreseen[path, text] = doc
+
     def knows(self, path: str) -> bool:
         """Say whether the facts of `path` are at hand without reading it."""
         return path in self._docs
@@ -377,6 +382,9 @@ class Tree:
         tree._origins = origins
         for path, doc in self._docs.items():
             if entries.get(path) == self.entries.get(path) and texts.get(path) == self._texts.get(path):
+                tree.adopt(path, doc)
+        for (path, text), doc in self._foreseen.items():
+            if texts.get(path) == text:
                 tree.adopt(path, doc)
         return tree
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from oracle_tools.bundle import layout
@@ -20,13 +20,13 @@ HUMOR_ROW = "The jokes of this oracle, one a paragraph; `oracle joke` reads and 
 _NUMBER = re.compile(r"(\d+)")
 
 
-def index(tree: Tree) -> list[Write]:
-    """Return the writes that bring every index and SKILL.md's routes up to date; none when they are.
+def index(tree: Tree, folders: Collection[str] | None = None) -> list[Write]:
+    """Return the writes that bring every index, or those of `folders`, and SKILL.md's routes up to date.
 
     A missing INDEX.md is made whole. A hand-written one keeps every character outside its regions.
     A table with a row that cannot be read, for broken frontmatter say, is left as it is.
     """
-    return _indexer(tree).writes
+    return _indexer(tree).writes(folders)
 
 
 def plan(root: Path, cached: bool = True) -> tuple[Tree, list[Write]]:
@@ -102,10 +102,11 @@ class _Indexer:
         self.folders = ["", *(f for f in tree.indexed_folders if f in filled)]
         self._listed = {*self.folders, *(f for f in tree.codebases if f in filled)}
 
-    @cached_property
-    def writes(self) -> list[Write]:
+    def writes(self, folders: Collection[str] | None = None) -> list[Write]:
         edits: list[Write] = []
         for folder in sorted(self.folders, key=lambda f: (-f.count("/") - bool(f), f)):
+            if folders is not None and folder not in folders:
+                continue
             path = f"{folder}/{INDEX}".lstrip("/")
             if self.tree.is_file(path):
                 edits += self._refreshed(path)

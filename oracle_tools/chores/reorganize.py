@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from oracle_tools.bundle import git
@@ -10,13 +10,13 @@ from oracle_tools.bundle.cache import Cache
 from oracle_tools.bundle.edits import Edit, Move, Write, apply, touched
 from oracle_tools.bundle.errors import OracleError, shown
 from oracle_tools.bundle.relink import mentions
-from oracle_tools.bundle.tree import Tree, scan
+from oracle_tools.bundle.tree import Tree, parent, scan
 
 Plan = Callable[[Tree], tuple[Sequence[Edit], str]]
 """Makes of a bundle the edits that reorganize it, and the message of the commit."""
 
-Index = Callable[[Tree], Sequence[Write]]
-"""Makes the writes that the indexes of a bundle need."""
+Index = Callable[[Tree, Collection[str]], Sequence[Write]]
+"""Makes the writes that the indexes of some folders of a bundle need."""
 
 
 def planned(root: Path, plan: Plan, indexed: Index) -> tuple[Tree, list[Edit], str]:
@@ -24,9 +24,21 @@ def planned(root: Path, plan: Plan, indexed: Index) -> tuple[Tree, list[Edit], s
     tree = scan(root)
     Cache(root, tree.config).facts(tree)
     edits, message = plan(tree)
-    indexes = indexed(tree.after(edits)) if edits else ()
+    indexes = indexed(tree.after(edits), _folders(edits)) if edits else ()
     again = {edit.path for edit in indexes}
     return tree, [*(e for e in edits if not (isinstance(e, Write) and e.path in again)), *indexes], message
+
+
+def _folders(edits: Sequence[Edit]) -> set[str]:
+    """Return the folders whose files come or go, and those above them: whose indexes may change."""
+    places = [edit.path for edit in edits if not isinstance(edit, Write) or edit.new]
+    places += [edit.to for edit in edits if isinstance(edit, Move)]
+    # The new folder of a moved one has the same index as the old; it is listed above.
+    found = {""}
+    while places:
+        places = [above for path in places if (above := parent(path))]
+        found.update(places)
+    return found
 
 
 def carry_out(root: Path, plan: Plan, indexed: Index, commit: bool = True) -> Iterator[str]:

@@ -70,6 +70,10 @@ PREFIX_FROM = 5
 HUMOR_ABOUT = "The jokes of this oracle; oracle joke random tells one, oracle joke add stores one."
 HUMOR_KEYWORDS = "joke, jokes, humor, humour, funny, comedy, laugh, cheer up"
 
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+)  # fmt: skip
 _SKIPPED_SECTIONS = {"sources", "related", "cross-references", "start here"}
 _QUESTION = re.compile(r"\s*[-*+]\s+(.+?)\s*(?:→|->|:)?\s*\[[^\]]*\]\(([^)#\s]+)")
 _STOP_WORDS = frozenset(
@@ -146,7 +150,7 @@ class Router:
                 "SELECT path, stamp, first, last FROM known"
             )
         }
-        indexes = [f"{folder}/{INDEX}".lstrip("/") for folder in ["", *self.tree.knowledge_folders]]
+        indexes = [f"{folder}/{INDEX}".lstrip("/") for folder in ["", *self.tree.indexed_folders]]
         asked = "\n".join(f"{path} {stamp(entries[path])}" for path in indexes if self.tree.is_file(path))
         row = self._database.execute("SELECT questions FROM state").fetchone()
         whole = row is None or row[0] != asked or not self.tree.root
@@ -202,7 +206,7 @@ class Router:
             return
         doc = self.tree.doc(path)
         about = doc.description or doc.lead
-        keywords = ", ".join(doc.keywords)
+        keywords = ", ".join([*doc.keywords, *_provenance(doc)])
         if path == self.tree.config.humor:
             about, keywords = HUMOR_ABOUT, HUMOR_KEYWORDS
         sections = list(_sections(text, doc))
@@ -353,6 +357,16 @@ class Router:
 def _term(word: str) -> str:
     """Return the query for a word: a long one also finds what begins with it, as backprop does."""
     return f'"{word}"*' if len(word) >= PREFIX_FROM else f'"{word}"'
+
+
+def _provenance(doc: Doc) -> list[str]:
+    """Return what people know a source by besides its title: who, where, and when, the month as a word."""
+    meta: dict[str, Any] = doc.meta
+    people = meta.get("people")
+    said = [str(meta.get(key) or "") for key in ("kind", "address", "date")]
+    if match := re.match(r"(\d{4})-(\d\d)", said[2]):
+        said.append(f"{_MONTHS[(int(match[2]) - 1) % 12]} {match[1]}")
+    return [word for word in [*map(str, people if isinstance(people, list) else ()), *said] if word]
 
 
 def _sections(text: str, doc: Doc) -> Iterable[tuple[str, int, int, str]]:
