@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -16,11 +17,15 @@ from oracle_tools.chores.index import index
 ROOT = Path(__file__).resolve().parents[1]
 TREE = scan(ROOT)
 RUNNABLE = re.compile(r"^```python runnable\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-EXAMPLES = [
-    pytest.param(match[1], id=f"{path}-{number}")
-    for path in TREE.knowledge
-    for number, match in enumerate(RUNNABLE.finditer(TREE.text(path)), start=1)
-]
+EXAMPLES = {path: found for path in TREE.knowledge if (found := RUNNABLE.findall(TREE.text(path)))}
+RUN = """
+import json, sys
+for number, example in enumerate(json.load(sys.stdin), start=1):
+    try:
+        exec(compile(example, f"example {number}", "exec"), {"__name__": "__main__"})
+    except BaseException as error:
+        raise SystemExit(f"example {number}: {type(error).__name__}: {error}") from error
+"""
 
 
 def test_the_bundle_passes_its_own_check() -> None:
@@ -32,14 +37,16 @@ def test_indexes_are_fresh() -> None:
     assert index(TREE) == []
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_example_runs(example: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", EXAMPLES)
+def test_examples_run(path: str, tmp_path: Path) -> None:
+    """Each in a namespace of its own, those of a file in one process."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", example],
+        [sys.executable, "-I", "-c", RUN],
         cwd=tmp_path,
+        input=json.dumps(EXAMPLES[path]),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
