@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -16,8 +17,13 @@ from oracle_tools.chores.index import index
 
 ROOT = Path(__file__).resolve().parents[1]
 TREE = scan(ROOT)
-RUNNABLE = re.compile(r"^```python runnable\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-EXAMPLES = {path: found for path in TREE.knowledge if (found := RUNNABLE.findall(TREE.text(path)))}
+RUNNABLE = re.compile(r"^```python runnable( torch)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TORCH = importlib.util.find_spec("torch") is not None
+EXAMPLES = {
+    path: found
+    for path in TREE.knowledge
+    if (found := [code for torch, code in RUNNABLE.findall(TREE.text(path)) if TORCH or not torch])
+}
 RUN = """
 import json, sys
 for number, example in enumerate(json.load(sys.stdin), start=1):
@@ -39,7 +45,7 @@ def test_indexes_are_fresh() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES)
 def test_examples_run(path: str, tmp_path: Path) -> None:
-    """Each in a namespace of its own, those of a file in one process."""
+    """Each in a namespace of its own, those of a file in one process; torch only where it is installed."""
     done = subprocess.run(
         [sys.executable, "-I", "-c", RUN],
         cwd=tmp_path,

@@ -350,7 +350,7 @@ def test_a_title_that_commands_is_not_taken_and_frontmatter_cannot_be_forged(roo
     assert clean(root)
 
 
-RUNNABLE = re.compile(r"^ {0,3}(```|~~~)\s*python runnable\s*$", re.MULTILINE)
+RUNNABLE = re.compile(r"^ {0,3}(```|~~~)\s*python runnable( torch)?\s*$", re.MULTILINE)
 PIECES = [
     "# a", "## b", "a", "\n", "\n\n", "===", "---", "```", "~~~~", "```python runnable", "> ", "- ", "1. ",
     "    ", "`", "<!--", "-->", "<script>", "</script>", '<p style="display:none">', "</p>", "[x](y.md)",
