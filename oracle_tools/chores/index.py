@@ -15,6 +15,12 @@ from oracle_tools.bundle.markdown import read
 from oracle_tools.bundle.regions import Region, fill, marks, regions
 from oracle_tools.bundle.tree import Tree, Unreadable, name, parent
 
+ROUTE_LIMIT = 170
+"""Characters of a folder's own line that SKILL.md repeats: every question pays for all of them."""
+
+KEYWORDS_SHOWN = 5
+"""How many of a file's keywords its row shows; all of them lead the router."""
+
 HUMOR_ROW = "The jokes of this oracle, one a paragraph; `oracle joke` reads and adds."
 
 _NUMBER = re.compile(r"(\d+)")
@@ -173,7 +179,8 @@ class _Indexer:
                 doc = self.tree.doc(path)
                 if doc.problem:
                     return None
-                rows.append((_link(name(path), name(path)), doc.description, ", ".join(doc.keywords)))
+                keywords = ", ".join(doc.keywords[:KEYWORDS_SHOWN])
+                rows.append((_link(name(path), name(path)), doc.description, keywords))
         return _table(("File", "Description", "Keywords"), rows)
 
     def _folders(self, folder: str) -> str | None:
@@ -199,7 +206,7 @@ class _Indexer:
                 about = self._about(path)
                 if about is None:
                     return None
-                rows.append((_link(f"{folder}/", path), about))
+                rows.append((_link(f"{folder}/", path), _shortened(about)))
         return _table(("Folder", "Read when the question is about"), rows)
 
     def _reads(self, folder: str) -> bool:
@@ -254,6 +261,15 @@ def _link(text: str, target: str) -> str:
     if any(c in target for c in " ()<>"):
         target = f"<{target}>"
     return f"[{text}]({target})"
+
+
+def _shortened(text: str) -> str:
+    """Return `text`, or as many of its words as ROUTE_LIMIT allows, cut after a comma where one is near."""
+    if len(text) <= ROUTE_LIMIT:
+        return text
+    kept = text[:ROUTE_LIMIT].rpartition(" ")[0]
+    listed = kept.rpartition(",")[0]
+    return (listed if len(listed) > ROUTE_LIMIT // 2 else kept).rstrip(",;: ") + " …"
 
 
 def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
