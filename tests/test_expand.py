@@ -569,6 +569,22 @@ def test_finalize_indexes_nothing_that_another_plan_has_not_committed(root: Path
     assert "05-other.md" in scan(root).text("karpathy/INDEX.md") and index(scan(root)) == []
 
 
+def test_a_page_that_a_runner_wrote_for_a_new_folder_is_committed_as_well(root: Path) -> None:
+    planned(root, parts=[expand.Wanted("karpathy/fresh/01-a.md", "a")])
+    delivered(root, 1)
+    page = "# Fresh\n\n**By hand.**\n\n## Files\n\n<!-- oracle:files -->\n<!-- /oracle:files -->\n"
+    small.write(root, {"karpathy/fresh/INDEX.md": page})
+    assert expand.finalize(root, FOLDER, index, _judge, False)
+    assert "**By hand.**" in small.git(root, "show", "HEAD:karpathy/fresh/INDEX.md")
+    planned_again = [expand.Wanted("karpathy/fresh/02-b.md", "b")]
+    apply(root, [expand.new(scan(root), "y", planned_again, "Research", TODAY)])
+    theirs = find(root, "y")
+    assert claim(theirs, "bert", 1) is not None
+    expand.deliver(root, theirs.folder, 1, knowledge(1), _judge)
+    expand.finalize(root, theirs.folder, index, _judge, False)
+    assert small.git(root, "status", "--short") == "" and index(scan(root)) == []
+
+
 def test_finalize_refuses_what_is_unfinished_unless_partial(root: Path) -> None:
     planned(root, 3)
     delivered(root, 1)

@@ -165,6 +165,18 @@ def uncommitted(root: Path, paths: Sequence[str]) -> list[str]:
     return [line[3:] for line in said.split("\0") if line]
 
 
+def untracked(root: Path, paths: Sequence[str]) -> list[str]:
+    """Return those of `paths`, files, that are new to git and not ignored; none without git."""
+    if git_folder(root) is None or not paths:
+        return []
+    asked = ("ls-files", "-z", "--others", "--exclude-standard", "--", *paths)
+    try:
+        said = run_git(root, *asked).stdout
+    except FileNotFoundError:
+        return []
+    return [path for path in said.split("\0") if path]
+
+
 def _ignored(root: Path, paths: Sequence[str]) -> set[str]:
     """Return those of `paths` that git ignores. `check-ignore` refuses literal pathspecs; `./` is as good."""
     asked = "\0".join(f"./{path}" for path in paths)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -396,7 +396,10 @@ def finalize(
             writes = indexed(_without_others(root, tree, space))
             outcome = replace(
                 outcome,
-                indexes=_union(before.indexes if before else (), [edit.path for edit in writes]),
+                indexes=_union(
+                    before.indexes if before else (),
+                    [*(edit.path for edit in writes), *git.untracked(root, _pages(tree, outcome.files))],
+                ),
                 folders=_union(
                     before.folders if before else (), [parent(edit.path) for edit in writes if edit.new]
                 ),
@@ -463,6 +466,12 @@ def _without_others(root: Path, tree: Tree, space: Workspace) -> Tree:
     kept = {above for path in left.knowledge for above in _above(path)}
     fresh = {above for path in gone for above in _above(path)} - kept
     return left.after([Delete(folder) for folder in fresh if folder])
+
+
+def _pages(tree: Tree, files: Iterable[str]) -> list[str]:
+    """Return the INDEX.md of every folder that holds one of `files`, directly or further down."""
+    folders = dict.fromkeys(above for path in files for above in _above(path))
+    return [page for folder in folders if tree.is_file(page := f"{folder}/{INDEX}")]
 
 
 def _above(path: str) -> list[str]:
