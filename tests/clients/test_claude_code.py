@@ -222,7 +222,7 @@ def test_a_knowledge_runner_delivers(install: Install) -> None:
                 "new",
                 "delivery",
                 "--part",
-                "karpathy/tokenization/02-delivery.md: how it is delivered",
+                "karpathy/tokenization/90-delivery.md: how it is delivered",
             ),
         ],
         env=install.environment("http://127.0.0.1:9"),
