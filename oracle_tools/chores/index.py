@@ -15,10 +15,10 @@ from oracle_tools.bundle.markdown import read
 from oracle_tools.bundle.regions import Region, fill, marks, regions
 from oracle_tools.bundle.tree import Tree, Unreadable, name, parent
 
-ROUTE_LIMIT = 125
+ROUTE_LIMIT = 110
 """Characters of a folder's own line that SKILL.md repeats: every question pays for all of them."""
 
-KEYWORDS_SHOWN = 4
+KEYWORDS_SHOWN = 3
 """How many of a file's keywords its row shows; all of them lead the router."""
 
 HUMOR_ROW = "The jokes of this oracle, one a paragraph; `oracle joke` reads and adds."

@@ -222,7 +222,7 @@ def test_a_knowledge_runner_delivers(install: Install) -> None:
                 "new",
                 "delivery",
                 "--part",
-                "karpathy/tokenization/02-delivery.md: how it is delivered",
+                "karpathy/tokenization/90-delivery.md: how it is delivered",
             ),
         ],
         env=install.environment("http://127.0.0.1:9"),
@@ -255,6 +255,6 @@ def test_a_knowledge_runner_delivers(install: Install) -> None:
     assert "## How to answer" in everything(requests[0]), "the runner starts with the skill"
     results = model.results("RUN-ONE-PART")
     assert not [result for result in results if ASKS.search(result)]
-    delivered = install.base / "karpathy" / "tokenization" / "02-delivery.md"
+    delivered = install.base / "karpathy" / "tokenization" / "90-delivery.md"
     assert delivered.is_file(), results
     assert delivered.read_text() == KNOWLEDGE
