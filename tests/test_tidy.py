@@ -57,6 +57,8 @@ def test_files_with_a_common_beginning_form_a_folder() -> None:
     ]
     only = {path: text for path, text in texts.items() if "cache" in path}
     assert said(only) == []  # the folder is about nothing else
+    inside = {path.replace("k/", "cache/k/"): text for path, text in texts.items()}
+    assert said(inside) == []  # and so is a folder that bears the name already
 
 
 @pytest.fixture

@@ -109,5 +109,5 @@ def _families(tree: Tree) -> list[Proposal]:
     return [
         Proposal(MOVE, tuple(paths), (f"{folder}/{word}",), f"{len(paths)} files begin with {word}")
         for (folder, word), paths in sorted(families.items())
-        if len(paths) >= FAMILY and name(folder) != word and len(paths) < len(tree.files(folder)) - 1
+        if len(paths) >= FAMILY and word not in folder.split("/") and len(paths) < len(tree.files(folder)) - 1
     ]
